@@ -1,0 +1,1 @@
+"""The provider's number API over HTTP: five calls, exact prices, three outcomes for a write."""
