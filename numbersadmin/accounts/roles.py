@@ -1,0 +1,42 @@
+"""Who may do what: the permissions of each role.
+
+Four eyes bind persons, not roles: whoever asked for something never approves it, whatever roles they hold.
+"""
+
+from django.db import models
+
+
+class Role(models.TextChoices):
+    """A role as stored and as typed on the command line, with its name for people."""
+
+    VIEWER = "viewer", "Viewer"
+    MANAGER = "manager", "Account manager"
+    APPROVER = "approver", "Approver"
+    FINANCE = "finance", "Finance"
+    ADMIN = "admin", "Administrator"
+
+
+SEE = {"overview.view", "available.search", "numbers.view", "orders.view", "costs.view", "sync.view", "audit.view", "me.view"}
+
+PERMISSIONS: dict[str, frozenset[str]] = {
+    Role.VIEWER: frozenset(SEE),
+    Role.MANAGER: frozenset(SEE | {"orders.submit", "numbers.edit_own", "sync.start"}),
+    Role.APPROVER: frozenset(
+        SEE
+        | {"orders.submit", "orders.approve", "numbers.edit_own", "numbers.edit", "sync.start", "costs.export"}
+        | {"audit.view_all", "audit.export"}
+    ),
+    Role.FINANCE: frozenset(
+        SEE | {"numbers.edit_own", "numbers.edit", "sync.start", "costs.export", "audit.view_all", "audit.export"}
+    ),
+    Role.ADMIN: frozenset(
+        SEE
+        | {"orders.withdraw_any", "sync.start", "costs.export", "audit.view_all", "audit.export"}
+        | {"people.manage", "provider.credentials", "sandbox.control"}
+    ),
+}
+
+
+def permissions_of(roles: frozenset[str]) -> frozenset[str]:
+    """Everything that a person with these roles may do."""
+    return frozenset().union(*(PERMISSIONS.get(role, frozenset()) for role in roles))

@@ -1,0 +1,1 @@
+"""Append-only events: who changed what, when and why."""

@@ -1,0 +1,48 @@
+"""The audit log's only table: one row for each change, never altered, never removed."""
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+
+
+class ActorType(models.TextChoices):
+    """Who acted: a person, our own program, or the provider's side."""
+
+    USER = "user", "Person"
+    SYSTEM = "system", "numbersadmin"
+    PROVIDER = "provider", "Infobip"
+
+
+class AuditEvent(models.Model):
+    """One change. It has no foreign key, so it neither blocks nor loses anything; names are copied as text."""
+
+    at = models.DateTimeField()
+    actor_type = models.CharField(max_length=10, choices=ActorType.choices)
+    actor_id = models.BigIntegerField(null=True)
+    actor = models.CharField(max_length=150)
+    roles = models.CharField(max_length=120, blank=True)
+    verb = models.CharField(max_length=60)
+    subject_type = models.CharField(max_length=30)
+    subject_id = models.BigIntegerField()
+    subject = models.CharField(max_length=200)
+    number = models.CharField(max_length=255, blank=True)
+    related_type = models.CharField(max_length=30, blank=True)
+    related_id = models.BigIntegerField(null=True)
+    before = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    after = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    reason = models.TextField(blank=True)
+    request_id = models.CharField(max_length=40, blank=True)
+    ip = models.GenericIPAddressField(null=True)
+    source = models.CharField(max_length=10)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["subject_type", "subject_id", "at"], name="audit_by_subject"),
+            models.Index(fields=["actor", "at"], name="audit_by_actor"),
+            models.Index(fields=["verb", "at"], name="audit_by_verb"),
+            models.Index(fields=["number", "at"], name="audit_by_number"),
+            models.Index(fields=["at", "id"], name="audit_by_time"),
+            models.Index(fields=["request_id"], name="audit_by_request"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.subject}"

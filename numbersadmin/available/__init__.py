@@ -1,0 +1,1 @@
+"""Search of what the provider has for sale."""

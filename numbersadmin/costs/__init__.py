@@ -1,0 +1,1 @@
+"""What the numbers cost, month by month."""

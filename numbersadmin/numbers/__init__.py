@@ -1,0 +1,1 @@
+"""Owned numbers and the versions of their facts."""

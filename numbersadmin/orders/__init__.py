@@ -1,0 +1,1 @@
+"""Orders: ask, approve, execute, settle; for buying and for cancelling."""

@@ -1,0 +1,1 @@
+"""The front page, the shell around every page, and the command that starts everything."""

@@ -1,0 +1,1 @@
+"""Reading the purchased list: compare, apply, runs."""
