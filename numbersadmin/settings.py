@@ -3,6 +3,8 @@
 A missing or wrong variable stops the start with one line on stderr that names it and shows a right value.
 """
 
+import contextlib
+import os
 import secrets
 import sys
 from datetime import timedelta
@@ -13,7 +15,6 @@ from zoneinfo import ZoneInfo
 
 import dj_database_url
 from csp.constants import NONE, SELF
-from django.core.management.utils import get_random_secret_key
 from environs import Env
 
 from numbersadmin.provider.address import authorization, normalise_base_url, normalise_prefix
@@ -34,7 +35,16 @@ def text(name: str, default: str = "") -> str:
 
 def switch(name: str, default: bool) -> bool:
     """A boolean written as on/off, true/false, yes/no or 1/0."""
-    words = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+    words = {
+        "on": True,
+        "true": True,
+        "yes": True,
+        "1": True,
+        "off": False,
+        "false": False,
+        "no": False,
+        "0": False,
+    }
     value = text(name)
     if not value:
         return default
@@ -77,23 +87,31 @@ except OSError as error:
 def local_secret_key() -> str:
     """The key made at the first start and kept readable by its owner alone."""
     path = VAR_DIR / "secret_key"
-    try:
-        with path.open("x", opener=lambda name, flags: __import__("os").open(name, flags, 0o600)) as file:
+    if not path.exists():
+        mine = VAR_DIR / f"secret_key.{os.getpid()}"
+        with os.fdopen(os.open(mine, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(50))
-    except FileExistsError:
-        pass
-    return path.read_text() or get_random_secret_key()
+        with contextlib.suppress(FileExistsError):
+            os.link(mine, path)  # whoever is first makes the key; everyone reads that one
+        mine.unlink()
+    return path.read_text()
 
 
 SECRET_KEY = text("SECRET_KEY")
-if PRODUCTION and (len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure-")):
+if PRODUCTION and (
+    len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure-")
+):
     stop("SECRET_KEY", "production needs a long random one.", "<50 random characters or more>")
 SECRET_KEY = SECRET_KEY or local_secret_key()
 ALLOWED_HOSTS = [host.strip() for host in text("ALLOWED_HOSTS").split(",") if host.strip()]
 if PRODUCTION and not ALLOWED_HOSTS:
     stop("ALLOWED_HOSTS", "production needs the names it is reached by.", "numbers.example.com")
 if any("/" in host or " " in host or host == "*" for host in ALLOWED_HOSTS):
-    stop("ALLOWED_HOSTS", "these are host names separated by commas, without scheme or star.", "numbers.example.com")
+    stop(
+        "ALLOWED_HOSTS",
+        "these are host names separated by commas, without scheme or star.",
+        "numbers.example.com",
+    )
 ALLOWED_HOSTS = ALLOWED_HOSTS or ["127.0.0.1", "localhost", "[::1]"]
 
 # The provider ---------------------------------------------------------------------------------------------------
@@ -104,7 +122,9 @@ if PRODUCTION and SANDBOX:
     stop("INFOBIP_BASE_URL", "production does not run on the sandbox.", "https://xxxxx.api.infobip.com")
 if SANDBOX:
     # `up` writes the sandbox's address before it starts the other processes.
-    INFOBIP_BASE_URL = SANDBOX_URL_FILE.read_text().strip() if SANDBOX_URL_FILE.exists() else "http://127.0.0.1:9"
+    INFOBIP_BASE_URL = (
+        SANDBOX_URL_FILE.read_text().strip() if SANDBOX_URL_FILE.exists() else "http://127.0.0.1:9"
+    )
     INFOBIP_AUTHORIZATION = "App sandbox"
 else:
     try:
@@ -144,7 +164,11 @@ DATABASE_URL = text("DATABASE_URL", f"sqlite:///{VAR_DIR / 'numbersadmin.sqlite3
 try:
     DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
 except ValueError:
-    stop("DATABASE_URL", "it is not the address of a database.", "postgres://user:password@host:5432/numbersadmin")
+    stop(
+        "DATABASE_URL",
+        "it is not the address of a database.",
+        "postgres://user:password@host:5432/numbersadmin",
+    )
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",  # a read-then-write transaction never fails with "database is locked"
@@ -155,7 +179,11 @@ elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
     DATABASES["default"]["OPTIONS"] = {**DATABASES["default"].get("OPTIONS", {}), "connect_timeout": 2}
 else:
-    stop("DATABASE_URL", "only PostgreSQL and SQLite are supported.", "postgres://user:password@host:5432/numbersadmin")
+    stop(
+        "DATABASE_URL",
+        "only PostgreSQL and SQLite are supported.",
+        "postgres://user:password@host:5432/numbersadmin",
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Applications ---------------------------------------------------------------------------------------------------
@@ -206,7 +234,11 @@ TEMPLATES = [
             ]
             if not DEBUG
             else ["django.template.loaders.filesystem.Loader"],
-            "builtins": ["numbersadmin.formats", "django.templatetags.static", "django_htmx.templatetags.django_htmx"],
+            "builtins": [
+                "numbersadmin.formats",
+                "django.templatetags.static",
+                "django_htmx.templatetags.django_htmx",
+            ],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.messages.context_processors.messages",
@@ -251,7 +283,9 @@ SECURE_SSL_REDIRECT = PRODUCTION
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
-SILENCED_SYSTEM_CHECKS = ["security.W021"]  # asking browsers to preload a company's domain is the company's decision
+SILENCED_SYSTEM_CHECKS = [
+    "security.W021"
+]  # asking browsers to preload a company's domain is the company's decision
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else None
 CSRF_TRUSTED_ORIGINS = [f"https://{host.lstrip('.')}" for host in ALLOWED_HOSTS] if PRODUCTION else []
 SECURE_REFERRER_POLICY = "same-origin"

@@ -3,8 +3,7 @@
 from functools import cached_property
 from typing import ClassVar
 
-from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.models import UserManager
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.db import models
 
@@ -17,6 +16,17 @@ class Theme(models.TextChoices):
     AUTO = "auto", "As the system"
     LIGHT = "light", "Light"
     DARK = "dark", "Dark"
+
+
+class UserManager(BaseUserManager["User"]):
+    """Making people."""
+
+    def create_user(self, username: str, password: str | None = None) -> "User":
+        """A new person; without a password nobody can sign in as them."""
+        user = self.model(username=self.model.normalize_username(username))
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
 
 
 class User(AbstractBaseUser):

@@ -16,18 +16,35 @@ class Role(models.TextChoices):
     ADMIN = "admin", "Administrator"
 
 
-SEE = {"overview.view", "available.search", "numbers.view", "orders.view", "costs.view", "sync.view", "audit.view", "me.view"}
+SEE = {
+    "overview.view",
+    "available.search",
+    "numbers.view",
+    "orders.view",
+    "costs.view",
+    "sync.view",
+    "audit.view",
+    "me.view",
+}
 
 PERMISSIONS: dict[str, frozenset[str]] = {
     Role.VIEWER: frozenset(SEE),
     Role.MANAGER: frozenset(SEE | {"orders.submit", "numbers.edit_own", "sync.start"}),
     Role.APPROVER: frozenset(
         SEE
-        | {"orders.submit", "orders.approve", "numbers.edit_own", "numbers.edit", "sync.start", "costs.export"}
+        | {
+            "orders.submit",
+            "orders.approve",
+            "numbers.edit_own",
+            "numbers.edit",
+            "sync.start",
+            "costs.export",
+        }
         | {"audit.view_all", "audit.export"}
     ),
     Role.FINANCE: frozenset(
-        SEE | {"numbers.edit_own", "numbers.edit", "sync.start", "costs.export", "audit.view_all", "audit.export"}
+        SEE
+        | {"numbers.edit_own", "numbers.edit", "sync.start", "costs.export", "audit.view_all", "audit.export"}
     ),
     Role.ADMIN: frozenset(
         SEE

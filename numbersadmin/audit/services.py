@@ -35,7 +35,11 @@ def event(
         at=at,
         actor_type=ActorType.USER if actor else ActorType.PROVIDER if by_provider else ActorType.SYSTEM,
         actor_id=actor.pk if actor else None,
-        actor=actor.username if actor else ActorType.PROVIDER.label if by_provider else ActorType.SYSTEM.label,
+        actor=actor.username
+        if actor
+        else ActorType.PROVIDER.label
+        if by_provider
+        else ActorType.SYSTEM.label,
         roles=",".join(sorted(actor.roles)) if actor else "",
         verb=verb,
         subject_type=subject._meta.model_name,

@@ -1,0 +1,190 @@
+"""Orders, their items, the decisions on them, and the write calls made for them."""
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models import F, Q
+
+from numbersadmin.accounts.models import User
+from numbersadmin.money import MoneyField
+from numbersadmin.numbers.models import OwnedNumber
+
+
+class Kind(models.TextChoices):
+    """What an order asks for."""
+
+    PURCHASE = "purchase", "Purchase"
+    CANCEL = "cancel", "Cancellation"
+
+
+class State(models.TextChoices):
+    """Where an item stands; orders/machine.py says what may follow what."""
+
+    PENDING = "pending", "Waiting for approval"
+    APPROVED = "approved", "Approved"
+    EXECUTING = "executing", "In progress"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
+    UNKNOWN = "unknown", "Outcome unknown"
+    REJECTED = "rejected", "Rejected"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+    EXPIRED = "expired", "Expired"
+
+
+LIVE = (State.PENDING, State.APPROVED, State.EXECUTING, State.UNKNOWN)
+
+
+class Verdict(models.TextChoices):
+    """What an approver said."""
+
+    APPROVE = "approve", "Approved"
+    REJECT = "reject", "Rejected"
+
+
+class Outcome(models.TextChoices):
+    """What became of one write call; no value while it runs."""
+
+    OK = "ok", "Done"
+    NOT_DONE = "not_done", "Not done"
+    UNKNOWN = "unknown", "Unknown"
+
+
+class Order(models.Model):
+    """What a person asks for: buy these numbers, or cancel these. `form_token` makes one form one order."""
+
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    requester = models.ForeignKey(User, on_delete=models.PROTECT, related_name="orders")
+    reason = models.TextField()
+    owner = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="orders_owned")
+    cost_centre = models.CharField(max_length=100, blank=True)
+    sender_id = models.BooleanField(default=False)  # the requester wants to send from the numbers
+    form_token = models.CharField(max_length=64, unique=True)
+    approvals_needed = models.PositiveSmallIntegerField(default=1)
+    round = models.PositiveSmallIntegerField(
+        default=1
+    )  # a changed price voids the decisions and starts the next
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["requester", "created_at"], name="order_by_requester")]
+
+    def __str__(self) -> str:
+        return f"order {self.pk}"
+
+
+class OrderItem(models.Model):
+    """One number of an order. Quotes are the provider's offer as JSON: asked for, approved, and when executed."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="items")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    number = models.CharField(max_length=255)
+    number_key = models.CharField(max_length=255)
+    country = models.CharField(max_length=10, blank=True)
+    shared = models.BooleanField(default=False)
+    owned_number = models.ForeignKey(
+        OwnedNumber, null=True, on_delete=models.PROTECT, related_name="order_items"
+    )
+    state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
+    failure = models.CharField(max_length=30, blank=True)  # a code; templates have the words
+    failure_text = models.CharField(max_length=300, blank=True)  # the provider's own words
+    quote = models.JSONField(encoder=DjangoJSONEncoder)
+    approved_quote = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    executed_quote = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    changed_quote = models.JSONField(
+        null=True, encoder=DjangoJSONEncoder
+    )  # what stopped it: the provider's new offer
+    fingerprint = models.CharField(max_length=64)
+    approved_at = models.DateTimeField(null=True)
+    approved_price_per_month = MoneyField(null=True)
+    approved_setup_price = MoneyField(null=True)
+    initial_month_price = MoneyField(null=True)  # of the quote read right before the purchase
+    currency = models.CharField(max_length=10, blank=True)
+    not_before = models.DateTimeField(
+        null=True
+    )  # earliest next step: a retry, or the next look at an unknown outcome
+    looks = models.PositiveSmallIntegerField(default=0)  # looks in a row that found nothing
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["country", "number"],
+                condition=Q(kind=Kind.PURCHASE, state__in=LIVE),
+                name="order_item_one_live_purchase",
+            ),
+            models.UniqueConstraint(
+                fields=["owned_number"],
+                condition=Q(kind=Kind.CANCEL, state__in=LIVE),
+                name="order_item_one_live_cancel",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind=Kind.CANCEL) | Q(owned_number__isnull=False),
+                name="order_item_cancel_names_number",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["state", "not_before"], name="order_item_by_state"),
+            models.Index(fields=["number"], name="order_item_by_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} of order {self.order_id}"
+
+
+class Decision(models.Model):
+    """One person's verdict on an order; append-only."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="decisions")
+    round = models.PositiveSmallIntegerField()
+    approver = models.ForeignKey(User, on_delete=models.PROTECT, related_name="decisions")
+    requester = models.ForeignKey(User, on_delete=models.PROTECT, related_name="decisions_received")
+    verdict = models.CharField(max_length=10, choices=Verdict.choices)
+    item_ids = models.JSONField()
+    fingerprint = models.CharField(max_length=64)
+    comment = models.TextField(blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["order", "round", "approver"], name="decision_once_per_person"),
+            models.CheckConstraint(condition=~Q(approver=F("requester")), name="decision_four_eyes"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.verdict} of order {self.order_id}"
+
+
+class ProviderAttempt(models.Model):
+    """One write call to the provider, committed before it is sent. No outcome while it runs."""
+
+    item = models.ForeignKey(OrderItem, on_delete=models.PROTECT, related_name="attempts")
+    verb = models.CharField(max_length=10, choices=Kind.choices)
+    number_key = models.CharField(max_length=255)
+    number = models.CharField(max_length=255)
+    started_at = models.DateTimeField()
+    lease_until = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, null=True)
+    http_status = models.PositiveSmallIntegerField(null=True)
+    error_kind = models.CharField(max_length=40, blank=True)
+    response = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    evidence = models.JSONField(default=list, encoder=DjangoJSONEncoder)  # what each look found
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["item"],
+                condition=Q(outcome__isnull=True) | Q(outcome__in=[Outcome.OK, Outcome.UNKNOWN]),
+                name="attempt_one_live_per_item",
+            ),
+            models.UniqueConstraint(
+                fields=["verb", "number_key"],
+                condition=Q(outcome__isnull=True) | Q(outcome=Outcome.UNKNOWN),
+                name="attempt_one_live_per_key",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.number}"

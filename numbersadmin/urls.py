@@ -1,0 +1,14 @@
+"""The address of every page, an app a prefix."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("numbersadmin.overview.urls")),
+    path("", include("numbersadmin.accounts.urls")),
+    path("available/", include("numbersadmin.available.urls")),
+    path("orders/", include("numbersadmin.orders.urls")),
+    path("numbers/", include("numbersadmin.numbers.urls")),
+    path("costs/", include("numbersadmin.costs.urls")),
+    path("audit/", include("numbersadmin.audit.urls")),
+    path("sync/", include("numbersadmin.sync.urls")),
+]

@@ -1,0 +1,206 @@
+"""What every test may use: the sandbox over a real socket, the cast of people, and the append-only tables."""
+
+import atexit
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+# One state directory per test process, set before Django reads its settings.
+_var = tempfile.TemporaryDirectory(prefix="numbersadmin-tests-")
+atexit.register(_var.cleanup)
+os.environ["VAR_DIR"] = _var.name
+for name in ("INFOBIP_BASE_URL", "ENVIRONMENT", "DEBUG", "LIST_PAGE_SIZE", "SYNC_INTERVAL_SECONDS"):
+    os.environ.pop(name, None)
+
+import pytest  # noqa: E402
+import requests  # noqa: E402
+from django.conf import settings as django_settings  # noqa: E402
+from django.core.cache import cache  # noqa: E402
+from django.db import connection  # noqa: E402
+from django.test import Client, TransactionTestCase  # noqa: E402
+from hypothesis import settings as hypothesis_settings  # noqa: E402
+
+from numbersadmin.accounts.models import RoleGrant, User  # noqa: E402
+from numbersadmin.audit import append_only  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+NOW = datetime(2026, 10, 13, 9, 0, tzinfo=UTC)  # day 13 of a 31-day month: 19 days are left
+
+hypothesis_settings.register_profile("suite", deadline=None, max_examples=50)
+hypothesis_settings.load_profile("suite")
+
+# ── the provider ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Sandbox:
+    """The sandbox process that a test talks to."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.session = requests.Session()
+        self.session.trust_env = False
+
+    def api(self, path: str, body: Any = None, method: str = "") -> Any:
+        """A call to the control API: GET without a body, POST with one."""
+        method = method or ("GET" if body is None else "POST")
+        answer = self.session.request(method, f"{self.url}/_sandbox/{path}", json=body, timeout=10)
+        assert answer.ok, (path, answer.status_code, answer.text)
+        return answer.json() if answer.content else None
+
+    def reset(self, **stock: Any) -> None:
+        """New stock ({"empty": True} for none), no faults, no switches, an empty ledger, and the tests' clock."""
+        self.api("reset", stock or {"empty": True})
+        self.clock(NOW)
+
+    def clock(self, now: datetime) -> None:
+        """Stop the provider's clock at this moment."""
+        self.api("clock", {"now": now.isoformat().replace("+00:00", "Z"), "frozen": True})
+
+    def stock(
+        self, *, owned: list[dict[str, Any]] | None = None, available: list[dict[str, Any]] | None = None
+    ) -> None:
+        """Add exactly these numbers; fields left out get the sandbox's defaults."""
+        self.api("numbers", {"owned": owned or [], "available": available or []})
+
+    def fault(self, endpoint: str, kind: str, **details: Any) -> None:
+        """Misbehave on the next call of an endpoint (docs/sandbox.md)."""
+        self.api("faults", {"endpoint": endpoint, "kind": kind, **details})
+
+    def switch(self, **switches: Any) -> None:
+        """Change how the provider behaves from now on."""
+        self.api("switches", switches)
+
+    def acts(self, act: str = "") -> list[dict[str, Any]]:
+        """What the provider really did, in order."""
+        return [a for a in self.api("ledger")["acts"] if not act or a["act"] == act]
+
+    def requests(self, endpoint: str = "") -> list[dict[str, Any]]:
+        """Every call it saw, in order."""
+        return [r for r in self.api("ledger")["requests"] if not endpoint or r["endpoint"] == endpoint]
+
+
+@pytest.fixture(scope="session")
+def sandbox_process() -> Iterator[Sandbox]:
+    """One sandbox for the whole session of a test process."""
+    command = [sys.executable, "-m", "numbersadmin.sandbox", "--bind", "127.0.0.1:0", "--file", ":memory:"]
+    with subprocess.Popen(
+        [*command, "--owned", "0", "--available", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        line = process.stdout.readline()
+        assert "listening on" in line, f"the sandbox did not start: {line!r}"
+        yield Sandbox(line.split()[-1])
+        process.terminate()
+
+
+@pytest.fixture
+def sandbox(sandbox_process: Sandbox, settings: Any) -> Sandbox:
+    """A provider without numbers, faults or history, that the settings point at; its clock stands at NOW."""
+    sandbox_process.reset()
+    settings.INFOBIP_BASE_URL = sandbox_process.url
+    settings.INFOBIP_AUTHORIZATION = "App sandbox"
+    settings.PROVIDER_RATE_LIMITS = False
+    settings.PROVIDER_TIMEOUT_SECONDS = 2
+    for leftover in Path(django_settings.VAR_DIR).glob("provider*"):
+        leftover.unlink(missing_ok=True)
+    return sandbox_process
+
+
+@pytest.fixture(autouse=True)
+def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse every connection that would leave this machine."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in (
+            "127.0.0.1",
+            "::1",
+            "localhost",
+        ):
+            raise AssertionError(f"a test tried to reach {address[0]}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+# ── people ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Cast:
+    """One person per role, a second manager and a second approver, each made when first asked for."""
+
+    ROLES = {
+        "viewer": "viewer",
+        "manager": "manager",
+        "manager2": "manager",
+        "approver": "approver",
+        "approver2": "approver",
+        "finance": "finance",
+        "admin": "admin",
+    }
+
+    def __getattr__(self, name: str) -> User:
+        if name not in self.ROLES:
+            raise AttributeError(name)
+        user = User.objects.create_user(username=name, password=None)
+        RoleGrant.objects.create(user=user, role=self.ROLES[name])
+        setattr(self, name, user)
+        return user
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    """People by name: `cast.manager`, `cast.approver2` ..."""
+    return Cast()
+
+
+@pytest.fixture
+def signed_in(cast: Cast) -> Callable[[str], Client]:
+    """A browser in which the named person is signed in: `signed_in("approver").get("/orders/")`."""
+
+    def sign_in(name: str) -> Client:
+        client = Client()
+        client.force_login(getattr(cast, name), backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The moment the tests live in, on our side as on the provider's."""
+    return NOW
+
+
+@pytest.fixture(autouse=True)
+def plain_static_files(settings: Any) -> None:
+    """Pages are rendered without collecting static files first; tasks are not sent anywhere."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    cache.clear()
+
+
+# ── append-only tables and the flush of transactional tests ──────────────────────────────────────────────────────
+
+_flush = TransactionTestCase._fixture_teardown
+
+
+def _flush_without_triggers(self: TransactionTestCase) -> None:
+    for table in append_only.TABLES:
+        append_only.remove(connection, table)
+    with contextlib.ExitStack() as restored:
+        for table in append_only.TABLES:
+            restored.callback(append_only.install, connection, table)
+        _flush(self)
+
+
+TransactionTestCase._fixture_teardown = _flush_without_triggers  # type: ignore[method-assign]
