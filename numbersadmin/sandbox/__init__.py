@@ -1,0 +1,1 @@
+"""An imitation of the provider that runs as its own process: standard library only, imports nothing of ours."""
