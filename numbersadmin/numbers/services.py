@@ -1,0 +1,371 @@
+"""Every write to owned numbers: opening, changing, missing, ending, and who they belong to.
+
+The caller says what was seen and when; each function writes the row, its versions and its audit events together.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Final
+
+from django.db import models, transaction
+from django.db.models import F
+
+from numbersadmin.accounts.models import User
+from numbersadmin.audit.models import AuditEvent
+from numbersadmin.audit.services import event, record, record_all
+from numbersadmin.numbers.models import AcquiredBasis, EndBasis, Facts, NumberVersion, OwnedNumber, Status
+from numbersadmin.provider.schema import ProviderNumber
+
+
+class Keep(Enum):
+    """Marks an argument that leaves the field as it is."""
+
+    KEEP = "keep"
+
+
+KEEP: Final = Keep.KEEP
+BATCH = 500
+
+
+class NumberHasMoved(Exception):
+    """Somebody else changed the number first; nothing was done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """A number that became ours: what the provider says of it, since when, how we know, and for whom."""
+
+    facts: ProviderNumber
+    acquired_to: datetime
+    basis: AcquiredBasis
+    verb: str  # number.purchased, number.appeared, number.adopted or number.reacquired
+    digest: int | None = None
+    acquired_at: datetime | None = None
+    acquired_from: datetime | None = None
+    initial_month_price: Decimal | None = None  # of the offer, where the provider's answer does not tell it
+    owner: User | None = None
+    cost_centre: str = ""
+    related: models.Model | None = None
+
+
+def columns(facts: ProviderNumber) -> dict[str, Any]:
+    """The columns of `Facts` that a row of the provider fills."""
+    return {
+        "number_key": facts.number_key,
+        "type": facts.type,
+        "capabilities": ",".join(facts.capabilities),
+        "shared": facts.shared,
+        "price_per_month": facts.price.per_month,
+        "setup_price": facts.price.setup,
+        "initial_month_price": facts.price.initial_month,
+        "currency": facts.price.currency,
+    }
+
+
+def open_numbers(
+    *, openings: Sequence[Opening], actor: User | None, now: datetime, source: str, source_id: int | None
+) -> list[OwnedNumber]:
+    """Record numbers that became ours, with a first version and an event each, in one transaction."""
+    rows = [_new_row(opening) for opening in openings]
+    with transaction.atomic():
+        OwnedNumber.objects.bulk_create(rows, batch_size=BATCH)
+        NumberVersion.objects.bulk_create(
+            [
+                _version(row, opening.facts, now, opening.acquired_from, source, source_id)
+                for row, opening in zip(rows, openings, strict=True)
+            ],
+            batch_size=BATCH,
+        )
+        record_all(_opened(row, opening, actor, now) for row, opening in zip(rows, openings, strict=True))
+    return rows
+
+
+def _new_row(opening: Opening) -> OwnedNumber:
+    row = OwnedNumber(
+        **columns(opening.facts),
+        number=opening.facts.number,
+        country=opening.facts.country,
+        digest=opening.digest,
+        acquired_at=opening.acquired_at,
+        acquired_from=opening.acquired_from,
+        acquired_to=opening.acquired_to,
+        acquired_basis=opening.basis,
+        owner=opening.owner,
+        cost_centre=opening.cost_centre,
+    )
+    if opening.initial_month_price is not None:
+        row.initial_month_price = opening.initial_month_price
+    return row
+
+
+def _version(
+    row: OwnedNumber,
+    facts: ProviderNumber,
+    now: datetime,
+    not_before: datetime | None,
+    source: str,
+    source_id: int | None,
+) -> NumberVersion:
+    version = NumberVersion(
+        **columns(facts),
+        owned_number=row,
+        valid_from=now,
+        not_before=not_before,
+        raw=facts.raw,
+        source=source,
+        source_id=source_id,
+    )
+    version.initial_month_price = row.initial_month_price
+    return version
+
+
+def _opened(row: OwnedNumber, opening: Opening, actor: User | None, now: datetime) -> AuditEvent:
+    return event(
+        actor=actor,
+        by_provider=actor is None and opening.verb != "number.purchased",
+        verb=opening.verb,
+        subject=row,
+        at=now,
+        after={
+            **_facts_json(row),
+            "acquired_at": row.acquired_at,
+            "acquired_from": row.acquired_from,
+            "acquired_to": row.acquired_to,
+            "acquired_basis": row.acquired_basis,
+            "owner": opening.owner.username if opening.owner else None,
+            "cost_centre": row.cost_centre,
+        },
+        related=opening.related,
+    )
+
+
+def _facts_json(
+    row: Facts, fields: Iterable[str] = (*Facts.COMPARED, "initial_month_price")
+) -> dict[str, Any]:
+    return {field: getattr(row, field) for field in fields}
+
+
+def change_facts(
+    *,
+    owned: OwnedNumber,
+    facts: ProviderNumber,
+    digest: int | None,
+    now: datetime,
+    not_before: datetime | None,
+    source: str,
+    source_id: int | None,
+    related: models.Model | None = None,
+) -> bool:
+    """Take over what the provider says now; True when something that counts differs, which makes a version.
+
+    A change of the first month's price alone makes none: it may fall daily by itself.
+    """
+    new = columns(facts)
+    changed = [field for field in Facts.COMPARED if getattr(owned, field) != new[field]]
+    before = _facts_json(owned, changed)
+    if new["initial_month_price"] is None:
+        new["initial_month_price"] = owned.initial_month_price  # not told is not zero, and not forgotten
+    for field, value in new.items():
+        setattr(owned, field, value)
+    owned.digest = digest
+    with transaction.atomic():
+        owned.save(update_fields=[*new, "digest"])
+        if not changed:
+            return False
+        owned.versions.filter(valid_to__isnull=True).update(valid_to=now)
+        _version(owned, facts, now, not_before, source, source_id).save(force_insert=True)
+        after = _facts_json(owned, changed)
+        for verb, fields in _verbs_of(changed).items():
+            record(
+                actor=None,
+                by_provider=True,
+                verb=verb,
+                subject=owned,
+                at=now,
+                before={field: before[field] for field in fields},
+                after={field: after[field] for field in fields},
+                related=related,
+            )
+    return True
+
+
+def _verbs_of(changed: Iterable[str]) -> dict[str, list[str]]:
+    verbs = {
+        "price_per_month": "number.price_changed",
+        "setup_price": "number.price_changed",
+        "currency": "number.price_changed",
+        "capabilities": "number.capabilities_changed",
+        "number_key": "number.key_changed",
+    }
+    by_verb: dict[str, list[str]] = {}
+    for field in changed:
+        by_verb.setdefault(verbs.get(field, "number.attributes_changed"), []).append(field)
+    return by_verb
+
+
+def mark_missing(*, owned: OwnedNumber, now: datetime, related: models.Model | None = None) -> bool:
+    """The number was absent from a complete list; it stays ours until that is confirmed."""
+    with transaction.atomic():
+        if not _move(owned, Status.OWNED, Status.MISSING, missing_since=now):
+            return False
+        record(actor=None, by_provider=True, verb="number.missing", subject=owned, at=now, related=related)
+    return True
+
+
+def found_again(*, owned: OwnedNumber, now: datetime, related: models.Model | None = None) -> bool:
+    """A missing number is on the list, or was found by itself."""
+    since = owned.missing_since
+    with transaction.atomic():
+        if not _move(owned, Status.MISSING, Status.OWNED, missing_since=None):
+            return False
+        record(
+            actor=None,
+            by_provider=True,
+            verb="number.found_again",
+            subject=owned,
+            at=now,
+            before={"missing_since": since},
+            related=related,
+        )
+    return True
+
+
+def reopen(
+    *,
+    owned: OwnedNumber,
+    facts: ProviderNumber,
+    digest: int | None,
+    now: datetime,
+    source: str,
+    source_id: int | None,
+    related: models.Model | None = None,
+) -> bool:
+    """A number that had disappeared is back under the same key: the same possession goes on, with its gap told."""
+    gap = {"ended_from": owned.ended_from, "ended_to": owned.ended_to}
+    last_seen = owned.ended_to
+    with transaction.atomic():
+        if not _move(
+            owned,
+            Status.ENDED,
+            Status.OWNED,
+            ended_from=None,
+            ended_to=None,
+            end_basis="",
+            missing_since=None,
+            **columns(facts) | {"digest": digest},
+        ):
+            return False
+        _version(owned, facts, now, last_seen, source, source_id).save(force_insert=True)
+        record(
+            actor=None,
+            by_provider=True,
+            verb="number.reappeared",
+            subject=owned,
+            at=now,
+            before=gap,
+            after=_facts_json(owned),
+            related=related,
+        )
+    return True
+
+
+def end_number(
+    *,
+    owned: OwnedNumber,
+    basis: EndBasis,
+    ended_from: datetime | None,
+    ended_to: datetime,
+    actor: User | None,
+    now: datetime,
+    related: models.Model | None = None,
+) -> bool:
+    """The number is no longer ours; it ended in (ended_from, ended_to]. False when it had ended already."""
+    with transaction.atomic():
+        was = owned.status
+        if was == Status.ENDED or not _move(
+            owned,
+            was,
+            Status.ENDED,
+            ended_from=ended_from,
+            ended_to=ended_to,
+            end_basis=basis,
+            missing_since=None,
+        ):
+            return False
+        owned.versions.filter(valid_to__isnull=True).update(valid_to=ended_to)
+        record(
+            actor=actor,
+            by_provider=basis == EndBasis.DISAPPEARED,
+            verb="number.cancelled" if basis == EndBasis.CANCELLED_HERE else "number.disappeared",
+            subject=owned,
+            at=now,
+            before={"status": was},
+            after={
+                "status": Status.ENDED,
+                "ended_from": ended_from,
+                "ended_to": ended_to,
+                "end_basis": basis,
+            },
+            related=related,
+        )
+    return True
+
+
+def _move(owned: OwnedNumber, old: str, new: str, **changes: Any) -> bool:
+    """One conditional UPDATE; the row in hand follows when it was the one that moved."""
+    changes["status"] = new
+    moved = OwnedNumber.objects.filter(pk=owned.pk, status=old).update(version=F("version") + 1, **changes)
+    if moved:
+        for field, value in changes.items():
+            setattr(owned, field, value)
+        owned.version += 1
+    return bool(moved)
+
+
+def assign(
+    *,
+    actor: User,
+    numbers: Iterable[OwnedNumber],
+    now: datetime,
+    owner: User | None | Keep = KEEP,
+    cost_centre: str | Keep = KEEP,
+    labels: list[str] | Keep = KEEP,
+    reason: str = "",
+) -> int:
+    """Say whose the numbers are; returns how many changed. Raises NumberHasMoved when a row changed meanwhile."""
+    wanted = {"owner": owner, "cost_centre": cost_centre, "labels": labels}
+    wanted = {field: value for field, value in wanted.items() if value is not KEEP}
+    count = 0
+    with transaction.atomic():
+        for row in numbers:
+            changed = {field: value for field, value in wanted.items() if getattr(row, field) != value}
+            if not changed:
+                continue
+            before = {field: _plain(getattr(row, field)) for field in changed}
+            touched = OwnedNumber.objects.filter(pk=row.pk, version=row.version)
+            if not touched.update(version=F("version") + 1, **changed):
+                raise NumberHasMoved(
+                    f"{row} was changed by somebody else meanwhile. Look again, then decide."
+                )
+            for field, value in changed.items():
+                setattr(row, field, value)
+            row.version += 1
+            after = {field: _plain(value) for field, value in changed.items()}
+            record(
+                actor=actor,
+                verb="number.assigned",
+                subject=row,
+                at=now,
+                before=before,
+                after=after,
+                reason=reason,
+            )
+            count += 1
+    return count
+
+
+def _plain(value: Any) -> Any:
+    return value.username if isinstance(value, User) else value
