@@ -165,7 +165,18 @@ def _row(
     caps_of = f",{','.join(caps)},"
     currency = f'"{spot.currency}"'
     return NewNumber(
-        place, key, number, spot.country, caps_of, shared, facts, prices[0], prices[1], currency, initial, None
+        place,
+        key,
+        number,
+        spot.country,
+        caps_of,
+        shared,
+        facts,
+        prices[0],
+        prices[1],
+        currency,
+        initial,
+        None,
     )
 
 
@@ -174,7 +185,9 @@ def new_key(rng: random.Random) -> str:
     return f"{rng.getrandbits(128):032X}"
 
 
-def _special(key: str, number: str, country: str, per_month: str, currency: str, **more: Any) -> dict[str, Any]:
+def _special(
+    key: str, number: str, country: str, per_month: str, currency: str, **more: Any
+) -> dict[str, Any]:
     price = {"pricePerMonth": per_month, "setupPrice": more.pop("setup", "0"), "currency": currency}
     return {"numberKey": key, "number": number, "country": country, "price": price, **more}
 

@@ -1,0 +1,233 @@
+"""The control API under /_sandbox/: look into the imitated provider, move its clock, make it misbehave."""
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from .acts import BOUGHT
+from .answers import JSON, Answer
+from .calls import Calls
+from .clock import parse, text
+from .faults import Plan
+from .prices import literal
+from .stock import FOR_SALE, ODD_KEYS, OWNED, PRICE_FIELDS, caps_text, dump, make, new_key, new_number
+from .store import Number
+from .switches import Switches
+from .traffic import Traffic
+
+PATH = "/_sandbox/"
+
+
+class Wrong(Exception):
+    """What was asked cannot be done; the text says why."""
+
+    def __init__(self, text: str, status: int = 400) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@dataclass
+class Control:
+    """Answers the control API."""
+
+    calls: Calls
+    traffic: Traffic
+    faults: Plan
+    owned: int  # how many a reset makes when it names no number
+    available: int
+    seed: int
+    switches: Switches  # what a reset goes back to
+    rng: random.Random = field(default_factory=random.Random)
+
+    def answer(self, method: str, path: str, body: bytes) -> Answer:
+        """The answer to a control request."""
+        name, _, rest = path.removeprefix(PATH).strip("/").partition("/")
+        handle: Callable[[Any], Any] | None = getattr(self, f"_{method.lower()}_{name}", None)
+        try:
+            if handle is None:
+                raise Wrong(f"no such control: {method} {path}", 404)
+            self.calls.acts.catch_up(self.calls.switches)
+            return _answer(200, handle(rest if method == "DELETE" else _body(method, body)))
+        except Wrong as wrong:
+            return _answer(wrong.status, {"error": str(wrong)})
+        except (ValueError, TypeError, KeyError) as wrong:
+            return _answer(400, {"error": str(wrong)})
+
+    # --- looking
+
+    def _get_state(self, _: Any) -> dict[str, Any]:
+        store = self.calls.store
+        facts = {
+            "now": text(self.calls.clock.now()),
+            "owned": store.count(OWNED),
+            "available": store.count(FOR_SALE),
+            "switches": self.calls.switches.facts(),
+            "faults": self.faults.facts(),
+        }
+        return facts | self.traffic.counts()
+
+    def _get_ledger(self, _: Any) -> dict[str, Any]:
+        return {"acts": self.calls.store.acts(), "requests": self.traffic.requests()}
+
+    def _get_faults(self, _: Any) -> dict[str, Any]:
+        return {"faults": self.faults.facts()}
+
+    def _get_switches(self, _: Any) -> dict[str, Any]:
+        return self.calls.switches.facts()
+
+    def _get_clock(self, _: Any) -> dict[str, str]:
+        return {"now": text(self.calls.clock.now())}
+
+    # --- turning
+
+    def _post_switches(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        if wanted.get("rate_limits"):
+            self.calls.limits.fill()
+        self.calls.switches = self.calls.switches.changed(wanted)
+        return self.calls.switches.facts()
+
+    def _post_clock(self, wanted: dict[str, Any]) -> dict[str, str]:
+        clock = self.calls.clock
+        _only(wanted, "now", "frozen", "advance_seconds")
+        if "advance_seconds" in wanted:
+            clock.advance(float(wanted["advance_seconds"]))
+        elif "now" not in wanted:
+            raise Wrong("give now or advance_seconds")
+        elif wanted["now"] is None:
+            clock.real()
+        else:
+            clock.set(parse(wanted["now"]), frozen=bool(wanted.get("frozen")))
+        self.calls.store.put("clock", clock.saved())
+        return {"now": text(clock.now())}
+
+    def _post_faults(self, wanted: dict[str, Any]) -> dict[str, int]:
+        plain = {key: float(value) if isinstance(value, Decimal) else value for key, value in wanted.items()}
+        return {"id": self.faults.add(plain)}
+
+    def _delete_faults(self, rest: str) -> dict[str, Any]:
+        if rest and not (rest.isdigit() and self.faults.clear(int(rest))):
+            raise Wrong("no such fault", 404)
+        if not rest:
+            self.faults.clear()
+        return {"faults": self.faults.facts()}
+
+    def _post_reset(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        _only(wanted, "owned", "available", "seed", "empty")
+        owned, available = int(wanted.get("owned", self.owned)), int(wanted.get("available", self.available))
+        if wanted.get("empty"):
+            owned = available = 0
+        self.faults.clear()
+        self.calls.switches = self.switches
+        self.calls.limits.fill()
+        self.calls.clock.real()
+        self.calls.store.put("clock", self.calls.clock.saved())
+        self.traffic.clear()
+        self.calls.store.restock(make(owned, available, int(wanted.get("seed", self.seed))))
+        return self._get_state(None)
+
+    # --- numbers
+
+    def _post_numbers(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        _only(wanted, "owned", "available", "odd_keys")
+        numbers = [
+            new_number(place, given, new_key(self.rng))
+            for name, place in (("owned", OWNED), ("available", FOR_SALE))
+            for given in wanted.get(name, [])
+        ]
+        if wanted.get("odd_keys"):
+            place = {"owned": OWNED, "available": FOR_SALE}[wanted["odd_keys"]]
+            odd = ({"numberKey": key, "number": f"4474000{n:05d}"} for n, key in enumerate(ODD_KEYS, 90_000))
+            numbers += [new_number(place, given, "") for given in odd]
+        with self.calls.store.change():
+            self.calls.store.add(numbers)
+        return {"added": [{"number": number.number, "number_key": number.number_key} for number in numbers]}
+
+    def _post_outside(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        _only(wanted, "act", "number", "number_key", "country", "set", "omit")
+        act = wanted.get("act")
+        place = {
+            "purchase": f"place = {FOR_SALE}",
+            "taken": f"place = {FOR_SALE}",
+            "cancel": BOUGHT,
+            "change": "1",
+        }
+        if act not in place:
+            raise Wrong(f"act must be one of {', '.join(place)}")
+        acts, store = self.calls.acts, self.calls.store
+        with store.change():
+            number = self._find(wanted, place[act])
+            if act == "purchase":
+                number = acts.purchase(number, self.calls.switches, act="outside_purchase")
+            elif act == "cancel":
+                acts.cancel(number, act="outside_cancel")
+            elif act == "taken":
+                acts.take_away(number)
+            else:
+                values = change(number, wanted.get("set", {}), set(wanted.get("omit", ())))
+                store.edit(number.id, **values)
+                number = number._replace(**values)
+        return {"number": number.number, "number_key": number.number_key}
+
+    def _find(self, wanted: dict[str, Any], condition: str) -> Number:
+        values = []
+        for name in ("number", "number_key", "country"):
+            if name in wanted:
+                condition += f" AND {name} = ?"
+                values.append(str(wanted[name]))
+        if not values:
+            raise Wrong("name the number: number, number_key or country")
+        number = self.calls.store.find(condition, *values)
+        if not number:
+            raise Wrong("no such number there", 404)
+        return number
+
+
+COLUMN = {"pricePerMonth": "per_month", "setupPrice": "setup", "initialMonthPrice": "initial"}
+
+
+def change(number: Number, wanted: dict[str, Any], omit: set[str]) -> dict[str, Any]:
+    """The columns that make these fields of a number so; `omit` names fields that vanish."""
+    values: dict[str, Any] = {}
+    omit = omit | (PRICE_FIELDS if "price" in omit else set())
+    wanted = {**wanted, **wanted.get("price", {})}
+    facts = json.loads("{" + number.facts + "}")
+    for name, value in wanted.items():
+        if name in COLUMN:
+            values[COLUMN[name]] = literal(value)
+        elif name == "currency":
+            values["currency"] = json.dumps(value)
+        elif name == "numberKey":
+            values["number_key"] = str(value)
+        elif name == "reservationStatus":
+            values["status"] = value
+        elif name != "price":
+            facts[name] = value
+    for name in omit:
+        if name in (*COLUMN, "currency"):
+            values[COLUMN.get(name, name)] = None
+        facts.pop(name, None)
+    named = {"number": str(facts.get("number") or ""), "country": str(facts.get("country") or "").upper()}
+    more = {"caps": caps_text(facts.get("capabilities")), "shared": facts.get("shared") is True}
+    return values | named | more | {"facts": dump(facts)[1:-1]}
+
+
+def _only(wanted: dict[str, Any], *names: str) -> None:
+    unknown = sorted(set(wanted) - set(names))
+    if unknown:
+        raise Wrong(f"unknown field: {unknown[0]}; known are {', '.join(names)}")
+
+
+def _body(method: str, body: bytes) -> dict[str, Any]:
+    if method == "GET" or not body:
+        return {}
+    value = json.loads(body, parse_float=Decimal)
+    if not isinstance(value, dict):
+        raise Wrong("the body must be a JSON object")
+    return value
+
+
+def _answer(status: int, value: Any) -> Answer:
+    return Answer(status, dump(value).encode(), content_type=JSON)
