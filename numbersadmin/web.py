@@ -33,7 +33,8 @@ class RequestFacts:
     source: str = "cli"
 
 
-_facts: ContextVar[RequestFacts] = ContextVar("request_facts", default=RequestFacts())
+NOWHERE = RequestFacts()
+_facts: ContextVar[RequestFacts] = ContextVar("request_facts", default=NOWHERE)
 
 
 def facts() -> RequestFacts:
