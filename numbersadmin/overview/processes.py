@@ -15,6 +15,10 @@ GRACE_SECONDS = 30  # a worker may finish the call to the provider that it is in
 _PR_SET_PDEATHSIG = 1
 
 
+class AskedToStop(Exception):
+    """Ctrl-C, TERM or a closed terminal."""
+
+
 class ProcessDied(Exception):
     """A process ended by itself; the message names it."""
 
@@ -40,7 +44,7 @@ class Processes:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if answers else None,
             text=True,
-            preexec_fn=_end_with_parent,  # noqa: PLW1509 - no threads run yet
+            preexec_fn=_end_with_parent,
         )
         self.running[name] = child
         return child
@@ -51,7 +55,9 @@ class Processes:
             signal.signal(number, self._asked_to_stop)
 
     def _asked_to_stop(self, number: int, frame: FrameType | None) -> None:
-        self.stopping = True
+        if not self.stopping:
+            self.stopping = True
+            raise AskedToStop
 
     def check(self) -> None:
         """Raise ProcessDied when one has ended."""
@@ -61,13 +67,14 @@ class Processes:
                 raise ProcessDied(f"{name} {how}")
 
     def wait(self) -> None:
-        """Return when asked to stop; raise ProcessDied when one has ended."""
-        while not self.stopping:
+        """Go on until AskedToStop interrupts, or raise ProcessDied when one has ended."""
+        while True:
             self.check()
             time.sleep(0.2)
 
     def stop(self) -> None:
         """Ask all to end, and end what does not within the grace time."""
+        self.stopping = True
         for child in self.running.values():
             _signal_group(child, signal.SIGTERM)
         deadline = time.monotonic() + GRACE_SECONDS

@@ -14,10 +14,11 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
-
-from numbersadmin.overview.processes import ProcessDied, Processes
+from kombu.exceptions import OperationalError
 from numbersadmin.sync.selectors import is_fresh
-from numbersadmin.sync.tasks import sync_periodically
+
+from numbersadmin.celery import app
+from numbersadmin.overview.processes import AskedToStop, ProcessDied, Processes
 
 START_SECONDS = 60
 
@@ -43,6 +44,8 @@ class Command(BaseCommand):
             try:
                 self.start_all(processes, host, port)
                 processes.wait()
+            except AskedToStop:
+                self.stdout.write("Stopping.")
             except ProcessDied as death:
                 raise CommandError(f"{death}; everything else was stopped.") from death
             finally:
@@ -55,9 +58,17 @@ class Command(BaseCommand):
         processes.start("web", web_command(host, port))
         processes.start("worker", worker_command())
         wait_for_web(processes, host, port)
-        if settings.SYNC_INTERVAL_SECONDS and not is_fresh(timezone.now()):
-            sync_periodically.delay()
+        self.start_first_sync()
         self.announce(host, port)
+
+    def start_first_sync(self) -> None:
+        """Ask for a sync now unless one is fresh or the periodic sync is off."""
+        if not settings.SYNC_INTERVAL_SECONDS or is_fresh(timezone.now()):
+            return
+        try:
+            app.send_task("numbersadmin.sync.tasks.sync_periodically")
+        except OperationalError as error:
+            self.stderr.write(f"The broker does not answer ({error}); background work waits until it does.")
 
     def start_sandbox(self, processes: Processes) -> None:
         """Start the imitation of the provider, remember where it is, and fill an empty database."""
@@ -161,12 +172,11 @@ def wait_for_web(processes: Processes, host: str, port: int) -> None:
     session = requests.Session()
     session.trust_env = False
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and not processes.stopping:
+    while time.monotonic() < deadline:
         processes.check()
         try:
             session.get(url, timeout=2, headers={"Host": settings.ALLOWED_HOSTS[0]}, allow_redirects=False)
             return
         except requests.RequestException:
             time.sleep(0.1)
-    if not processes.stopping:
-        raise ProcessDied("the web server did not answer")
+    raise ProcessDied("the web server did not answer")
