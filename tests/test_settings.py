@@ -1,0 +1,128 @@
+"""A missing or wrong variable stops the start with one line that names it and shows a right value."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SECRET = "k3-" + "abcdefghij" * 6
+PRODUCTION = {
+    "ENVIRONMENT": "production",
+    "SECRET_KEY": SECRET,
+    "ALLOWED_HOSTS": "numbers.example.com",
+    "INFOBIP_BASE_URL": "https://example.api.infobip.com",
+    "INFOBIP_API_KEY": "not-a-key",
+}
+
+
+def start(tmp_path: Path, variables: dict[str, str], show: str = "''") -> subprocess.CompletedProcess[str]:
+    """Read the settings in a new process with just these variables, and print an expression over them."""
+    return subprocess.run(
+        [sys.executable, "-c", f"from django.conf import settings; settings.DEBUG; print({show})"],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "DJANGO_SETTINGS_MODULE": "numbersadmin.settings",
+            "VAR_DIR": str(tmp_path / "var"),
+            **variables,
+        },
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "variables"),
+    [
+        ("ENVIRONMENT", {"ENVIRONMENT": "staging"}),
+        ("DEBUG", {"DEBUG": "maybe"}),
+        ("PROVIDER_RATE_LIMITS", {"PROVIDER_RATE_LIMITS": "2"}),
+        ("SYNC_INTERVAL_SECONDS", {"SYNC_INTERVAL_SECONDS": "15m"}),
+        ("SWEEP_INTERVAL_SECONDS", {"SWEEP_INTERVAL_SECONDS": "0"}),
+        ("LIST_PAGE_SIZE", {"LIST_PAGE_SIZE": "-1"}),
+        ("TIME_ZONE", {"TIME_ZONE": "Mars/Olympus"}),
+        ("BILLING_TIME_ZONE", {"BILLING_TIME_ZONE": "../etc/passwd"}),
+        ("DATABASE_URL", {"DATABASE_URL": "oracle://x"}),
+        ("DATABASE_URL", {"DATABASE_URL": "mysql://u:p@h/db"}),
+        ("REDIS_URL", {"REDIS_URL": "http://127.0.0.1"}),
+        ("VAR_DIR", {"VAR_DIR": "/dev/null/x"}),
+        ("ALLOWED_HOSTS", {"ALLOWED_HOSTS": "*"}),
+        ("INFOBIP_BASE_URL", {"INFOBIP_BASE_URL": "http://api.infobip.com", "INFOBIP_API_KEY": "k"}),
+        ("INFOBIP_API_KEY", {"INFOBIP_BASE_URL": "https://x.api.infobip.com"}),
+        ("INFOBIP_API_KEY", {"INFOBIP_BASE_URL": "https://x.api.infobip.com", "INFOBIP_USERNAME": "u"}),
+        ("INFOBIP_PREFIX", {"INFOBIP_PREFIX": "/a b/"}),
+        ("SECRET_KEY", {**PRODUCTION, "SECRET_KEY": ""}),
+        ("SECRET_KEY", {**PRODUCTION, "SECRET_KEY": "short"}),
+        ("ALLOWED_HOSTS", {**PRODUCTION, "ALLOWED_HOSTS": ""}),
+        ("INFOBIP_BASE_URL", {**PRODUCTION, "INFOBIP_BASE_URL": ""}),
+    ],
+)
+def test_a_wrong_variable_stops_the_start(tmp_path, name, variables):
+    result = start(tmp_path, variables)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert result.stderr.startswith(f"{name}: ")
+    assert f"Example: {name}=" in result.stderr
+
+
+def test_the_line_is_the_same_from_the_command_line(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), "DEBUG": "maybe"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert result.stderr == "DEBUG: 'maybe' is neither on nor off. Example: DEBUG=on\n"
+
+
+@pytest.mark.parametrize("word", ["on", "TRUE", "yes", "1"])
+def test_every_way_of_saying_on(tmp_path, word):
+    assert start(tmp_path, {"DEBUG": word}, "settings.DEBUG").stdout == "True\n"
+
+
+@pytest.mark.parametrize("word", ["off", "False", "no", "0", ""])
+def test_every_way_of_saying_off(tmp_path, word):
+    assert start(tmp_path, {"DEBUG": word}, "settings.DEBUG").stdout == "False\n"
+
+
+def test_the_default_is_the_sandbox_without_debug(tmp_path):
+    shown = start(
+        tmp_path, {}, "settings.SANDBOX, settings.DEBUG, settings.PRODUCTION, settings.SESSION_COOKIE_NAME"
+    )
+    assert shown.stdout == "True False False numbersadmin_session\n"
+
+
+def test_production_has_secure_cookies(tmp_path):
+    shown = start(
+        tmp_path,
+        PRODUCTION,
+        "settings.SANDBOX, settings.SESSION_COOKIE_SECURE, settings.SESSION_COOKIE_NAME, "
+        "settings.SECURE_HSTS_SECONDS",
+    )
+    assert shown.stdout == "False True __Host-session 31536000\n"
+
+
+def test_the_local_secret_key_is_made_once_and_readable_by_its_owner_alone(tmp_path):
+    keys = {start(tmp_path, {}, "settings.SECRET_KEY").stdout for _ in range(2)}
+    assert len(keys) == 1
+    assert len(keys.pop()) > 50
+    assert stat.S_IMODE((tmp_path / "var" / "secret_key").stat().st_mode) == 0o600
+
+
+def test_no_message_repeats_a_secret(tmp_path):
+    result = start(
+        tmp_path, {"INFOBIP_BASE_URL": "https://x.api.infobip.com", "INFOBIP_API_KEY": "Bearer hush-hush"}
+    )
+    assert result.returncode == 1
+    assert "hush" not in result.stderr
