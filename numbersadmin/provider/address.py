@@ -7,7 +7,6 @@ from urllib.parse import SplitResult, urlsplit
 
 API_PATH = re.compile(r"/(sms|numbers)/1/numbers(/available)?", re.IGNORECASE)
 HOST = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
-PREFIX = re.compile(r"(/[A-Za-z0-9][A-Za-z0-9._-]*){1,6}")
 APP_PREFIX = re.compile(r"^(authorization:\s*)?app\s+", re.IGNORECASE)
 OTHER_SCHEME = re.compile(r"^(authorization:\s*)?(bearer|basic|ibsso|api|apikey)\s+", re.IGNORECASE)
 
@@ -36,14 +35,6 @@ def normalise_base_url(text: str) -> str:
     if port is None or port == {"https": 443, "http": 80}[scheme]:
         return f"{scheme}://{shown}"
     return f"{scheme}://{shown}:{port}"
-
-
-def normalise_prefix(text: str) -> str:
-    """Turn the path of the API into `/sms/1/numbers` form. Raises ValueError with one plain sentence."""
-    path = "/" + text.strip().strip("\"'").strip().strip("/")
-    if not PREFIX.fullmatch(path):
-        raise ValueError("it is not a plain path.")
-    return path
 
 
 def is_loopback(host: str) -> bool:
