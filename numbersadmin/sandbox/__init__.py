@@ -1,1 +1,1 @@
-"""An imitation of the provider that runs as its own process: standard library only, imports nothing of ours."""
+"""An imitation of the provider, run as a process of its own: standard library only, nothing of ours."""

@@ -6,9 +6,11 @@ import sys
 import threading
 from types import FrameType
 
-from .server import Options, Sandbox, listening_address
-from .stock import DEFAULT_SEED
-from .store import StoreError
+from numbersadmin.sandbox.server import Options, Sandbox, listening_address
+from numbersadmin.sandbox.stock import DEFAULT_SEED
+from numbersadmin.sandbox.store import StoreError
+
+MOST = 1_000_000  # numbers of each kind; the number ranges hold more than twice as many
 
 
 def options(arguments: list[str]) -> Options:
@@ -49,7 +51,7 @@ def options(arguments: list[str]) -> Options:
 
 def _amount(text: str) -> int:
     amount = int(text)
-    if amount < 0:
+    if not 0 <= amount <= MOST:
         raise ValueError(text)
     return amount
 
@@ -66,11 +68,12 @@ def main(arguments: list[str]) -> int:
     try:
         sandbox = Sandbox(options(arguments))
     except (StoreError, OSError) as error:
-        print(f"sandbox: cannot start: {error}", file=sys.stderr)
+        sys.stderr.write(f"sandbox: cannot start: {error}\n")
         return 1
     serving = threading.Thread(target=sandbox.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     serving.start()
-    print(f"sandbox listening on {sandbox.url}", flush=True)
+    sys.stdout.write(f"sandbox listening on {sandbox.url}\n")
+    sys.stdout.flush()
     ended.wait()
     sandbox.stop()
     return 0

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from .answers import initial_for_sale
-from .clock import Clock, real_now, text
-from .stock import DOCUMENTED_KEYS, FOR_SALE, NOT_SHOWN_YET, OWNED
-from .store import Number, Store
-from .switches import Switches
+from numbersadmin.sandbox.answers import initial_for_sale
+from numbersadmin.sandbox.clock import Clock, real_now, text
+from numbersadmin.sandbox.numbers import FOR_SALE, NOT_SHOWN_YET, OWNED
+from numbersadmin.sandbox.specials import DOCUMENTED_KEYS
+from numbersadmin.sandbox.store import Number, Store
+from numbersadmin.sandbox.switches import Switches
 
 BOUGHT = f"place IN ({OWNED}, {NOT_SHOWN_YET})"
 

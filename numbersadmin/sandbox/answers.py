@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from json.encoder import encode_basestring
 
-from .places import NAMES
-from .prices import first_month
-from .stock import dump
-from .store import Number
-from .switches import Switches
+from numbersadmin.sandbox.numbers import dump
+from numbersadmin.sandbox.places import NAMES
+from numbersadmin.sandbox.prices import first_month
+from numbersadmin.sandbox.store import Number
+from numbersadmin.sandbox.switches import Switches
 
 JSON = "application/json;charset=UTF-8"
 WORDS = {

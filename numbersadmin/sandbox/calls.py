@@ -2,18 +2,24 @@
 
 import base64
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from .acts import BOUGHT, Acts
-from .answers import Answer, error, initial_for_sale, initial_owned, list_json, number_json
-from .clock import Clock
-from .limits import Limits
-from .stock import CAPABILITIES, FOR_SALE, OWNED
-from .store import Filter, Number, Store
-from .switches import Switches
+from numbersadmin.sandbox.acts import BOUGHT, Acts
+from numbersadmin.sandbox.answers import (
+    Answer,
+    error,
+    initial_for_sale,
+    initial_owned,
+    list_json,
+    number_json,
+)
+from numbersadmin.sandbox.clock import Clock
+from numbersadmin.sandbox.limits import Limits
+from numbersadmin.sandbox.numbers import FOR_SALE, OWNED
+from numbersadmin.sandbox.store import Filter, Number, Store
+from numbersadmin.sandbox.switches import Switches
 
 OLD, NEW = "/sms/1/numbers", "/numbers/1/numbers"
 DEFAULT_LIMIT = {("list_available", OLD): 50, ("list_available", NEW): 10}
@@ -26,6 +32,7 @@ ENDPOINT = {
     ("single", "GET"): "get",
     ("single", "DELETE"): "cancel",
 }
+CAPABILITIES = ("SMS", "VOICE", "MMS", "WHATSAPP", "WHATSAPP_VOICE")
 LOST = ("drop", "reset", "hang")  # faults after which the caller got no answer at all
 
 
@@ -38,7 +45,7 @@ class Request:
     prefix: str
     key: str
     query: str
-    headers: Mapping[str, str]
+    authorization: str
     body: bytes
 
 
@@ -114,7 +121,7 @@ class Calls:
         return Refused(answer)
 
     def _let_in(self, request: Request) -> None:
-        if self.switches.refuse_credentials or request.headers.get("Authorization") not in self.credentials:
+        if self.switches.refuse_credentials or request.authorization not in self.credentials:
             raise self._refuse(401)
         if self.switches.rate_limits and not self.limits.allows(request.endpoint):
             raise self._refuse(429)

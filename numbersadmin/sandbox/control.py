@@ -1,24 +1,27 @@
 """The control API under /_sandbox/: look into the imitated provider, move its clock, make it misbehave."""
 
 import json
-import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import count
 from typing import Any
+from uuid import uuid4
 
-from .acts import BOUGHT
-from .answers import JSON, Answer
-from .calls import Calls
-from .clock import parse, text
-from .faults import Plan
-from .prices import literal
-from .stock import FOR_SALE, ODD_KEYS, OWNED, PRICE_FIELDS, caps_text, dump, make, new_key, new_number
-from .store import Number
-from .switches import Switches
-from .traffic import Traffic
+from numbersadmin.sandbox.acts import BOUGHT
+from numbersadmin.sandbox.answers import JSON, Answer
+from numbersadmin.sandbox.calls import Calls
+from numbersadmin.sandbox.clock import parse, text
+from numbersadmin.sandbox.faults import Plan
+from numbersadmin.sandbox.numbers import FOR_SALE, OWNED, changed_columns, dump, new_number
+from numbersadmin.sandbox.specials import ODD_KEYS
+from numbersadmin.sandbox.stock import make
+from numbersadmin.sandbox.store import Number
+from numbersadmin.sandbox.switches import Switches
+from numbersadmin.sandbox.traffic import Traffic
 
 PATH = "/_sandbox/"
+PLACE = {"owned": OWNED, "available": FOR_SALE}
 
 
 class Wrong(Exception):
@@ -40,7 +43,7 @@ class Control:
     available: int
     seed: int
     switches: Switches  # what a reset goes back to
-    rng: random.Random = field(default_factory=random.Random)
+    serial: Iterator[int] = field(default_factory=lambda: count(1))
 
     def answer(self, method: str, path: str, body: bytes) -> Answer:
         """The answer to a control request."""
@@ -119,7 +122,7 @@ class Control:
         owned, available = int(wanted.get("owned", self.owned)), int(wanted.get("available", self.available))
         if wanted.get("empty"):
             owned = available = 0
-        self.faults.clear()
+        self.faults.let_go()
         self.calls.switches = self.switches
         self.calls.limits.fill()
         self.calls.clock.real()
@@ -133,17 +136,20 @@ class Control:
     def _post_numbers(self, wanted: dict[str, Any]) -> dict[str, Any]:
         _only(wanted, "owned", "available", "odd_keys")
         numbers = [
-            new_number(place, given, new_key(self.rng))
-            for name, place in (("owned", OWNED), ("available", FOR_SALE))
+            new_number(place, given, *self._defaults())
+            for name, place in PLACE.items()
             for given in wanted.get(name, [])
         ]
         if wanted.get("odd_keys"):
-            place = {"owned": OWNED, "available": FOR_SALE}[wanted["odd_keys"]]
-            odd = ({"numberKey": key, "number": f"4474000{n:05d}"} for n, key in enumerate(ODD_KEYS, 90_000))
-            numbers += [new_number(place, given, "") for given in odd]
+            place = PLACE[wanted["odd_keys"]]
+            numbers += [new_number(place, {"numberKey": key}, *self._defaults()) for key in ODD_KEYS]
         with self.calls.store.change():
             self.calls.store.add(numbers)
         return {"added": [{"number": number.number, "number_key": number.number_key} for number in numbers]}
+
+    def _defaults(self) -> tuple[str, str]:
+        """A key and a number that nobody else has."""
+        return uuid4().hex.upper(), f"447500{next(self.serial) % 10**6:06d}"
 
     def _post_outside(self, wanted: dict[str, Any]) -> dict[str, Any]:
         _only(wanted, "act", "number", "number_key", "country", "set", "omit")
@@ -166,7 +172,7 @@ class Control:
             elif act == "taken":
                 acts.take_away(number)
             else:
-                values = change(number, wanted.get("set", {}), set(wanted.get("omit", ())))
+                values = changed_columns(number.facts, wanted.get("set", {}), set(wanted.get("omit", ())))
                 store.edit(number.id, **values)
                 number = number._replace(**values)
         return {"number": number.number, "number_key": number.number_key}
@@ -183,35 +189,6 @@ class Control:
         if not number:
             raise Wrong("no such number there", 404)
         return number
-
-
-COLUMN = {"pricePerMonth": "per_month", "setupPrice": "setup", "initialMonthPrice": "initial"}
-
-
-def change(number: Number, wanted: dict[str, Any], omit: set[str]) -> dict[str, Any]:
-    """The columns that make these fields of a number so; `omit` names fields that vanish."""
-    values: dict[str, Any] = {}
-    omit = omit | (PRICE_FIELDS if "price" in omit else set())
-    wanted = {**wanted, **wanted.get("price", {})}
-    facts = json.loads("{" + number.facts + "}")
-    for name, value in wanted.items():
-        if name in COLUMN:
-            values[COLUMN[name]] = literal(value)
-        elif name == "currency":
-            values["currency"] = json.dumps(value)
-        elif name == "numberKey":
-            values["number_key"] = str(value)
-        elif name == "reservationStatus":
-            values["status"] = value
-        elif name != "price":
-            facts[name] = value
-    for name in omit:
-        if name in (*COLUMN, "currency"):
-            values[COLUMN.get(name, name)] = None
-        facts.pop(name, None)
-    named = {"number": str(facts.get("number") or ""), "country": str(facts.get("country") or "").upper()}
-    more = {"caps": caps_text(facts.get("capabilities")), "shared": facts.get("shared") is True}
-    return values | named | more | {"facts": dump(facts)[1:-1]}
 
 
 def _only(wanted: dict[str, Any], *names: str) -> None:

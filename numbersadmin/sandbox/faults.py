@@ -7,30 +7,19 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from .answers import Answer, error
-from .stock import dump
-from .traffic import ENDPOINTS
+from numbersadmin.sandbox.answers import Answer, error
+from numbersadmin.sandbox.numbers import dump
+from numbersadmin.sandbox.traffic import ENDPOINTS
 
 KINDS = (
-    "status", "delay", "hang", "drop", "reset", "truncate", "garbage", "html", "empty", "redirect", "nan_price",
-    "wrong_key", "drip", "huge",
+    "status", "delay", "hang", "drop", "reset", "truncate", "garbage", "html", "empty", "redirect",
+    "nan_price", "wrong_key", "drip", "huge",
 )  # fmt: skip
-FIELDS = (
-    "endpoint",
-    "kind",
-    "act",
-    "status",
-    "body",
-    "headers",
-    "seconds",
-    "times",
-    "skip",
-    "megabytes",
-    "gzip",
-)
+WITHOUT_ANSWER = ("hang", "drop", "reset", "truncate")  # no whole answer goes out
+WRONG_KEY = b'"numberKey":"00000000000000000000000000000BAD"'
 GARBAGE = bytes(range(128, 256)) + b"\x00{]not json"
 HTML = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1><hr>edge</body></html>"
 DRIP_PIECES = 100
@@ -61,9 +50,10 @@ class Fault:
 
 def parse(fault_id: int, given: dict[str, Any]) -> Fault:
     """A fault from JSON. Raises ValueError naming what is wrong."""
-    unknown = set(given) - set(FIELDS)
+    known = [name.name for name in fields(Fault) if name.name not in ("id", "happened")]
+    unknown = sorted(set(given) - set(known))
     if unknown:
-        raise ValueError(f"unknown field: {sorted(unknown)[0]}; known are {', '.join(FIELDS)}")
+        raise ValueError(f"unknown field: {unknown[0]}; known are {', '.join(known)}")
     if given.get("endpoint") not in (*ENDPOINTS, "*"):
         raise ValueError(f"endpoint must be one of {', '.join(ENDPOINTS)}, *")
     if given.get("kind") not in KINDS:
@@ -90,6 +80,7 @@ class Plan:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
         self._next = 1
+        self.over = threading.Event()  # set when calls that wait are to end, undone
 
     def add(self, given: dict[str, Any]) -> int:
         """Plan a fault; returns its id. Raises ValueError."""
@@ -124,6 +115,12 @@ class Plan:
             found = len(kept) < len(self._faults)
             self._faults = kept
             return found
+
+    def let_go(self) -> None:
+        """Forget all faults and end the calls that hang or wait, without an answer and without an act."""
+        self.clear()
+        over, self.over = self.over, threading.Event()
+        over.set()
 
     def facts(self) -> list[dict[str, Any]]:
         """All that are still to happen."""
@@ -168,9 +165,7 @@ def _nan_price(fault: Fault, answer: Answer, endpoint: str) -> Answer:
 
 
 def _wrong_key(fault: Fault, answer: Answer, endpoint: str) -> Answer:
-    body = re.sub(
-        rb'"numberKey":"(\\.|[^"\\])*"', b'"numberKey":"00000000000000000000000000000BAD"', answer.body, 1
-    )
+    body = re.sub(rb'"numberKey":"(\\.|[^"\\])*"', WRONG_KEY, answer.body, count=1)
     return replace(answer, body=body)
 
 
@@ -203,14 +198,14 @@ def stand_in(fault: Fault, answer: Answer, endpoint: str) -> Answer:
 
 
 def send(
-    fault: Fault, raw: bytes, head_length: int, connection: socket.socket, stop: threading.Event
+    fault: Fault, raw: bytes, head_length: int, connection: socket.socket, over: threading.Event
 ) -> bool:
-    """Put an answer on the wire as the fault says; True = the whole answer went out."""
-    if fault.kind == "hang":
-        stop.wait(fault.seconds)
-    if fault.kind in ("hang", "drop"):
-        connection.shutdown(socket.SHUT_RDWR)
-        return False
+    """Put an answer on the wire as the fault says; True = the connection can go on."""
+    if fault.kind == "drip":
+        return _drip(fault, raw, connection, over)
+    if fault.kind not in WITHOUT_ANSWER:
+        connection.sendall(raw)
+        return True
     if fault.kind == "reset":
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         os.close(connection.detach())  # at once, and without the shutdown that would say good-bye
@@ -218,19 +213,16 @@ def send(
     if fault.kind == "truncate":
         body = len(raw) - head_length
         connection.sendall(raw[: head_length + body // 2] if body else raw[: head_length // 2])
-        connection.shutdown(socket.SHUT_RDWR)
-        return False
-    if fault.kind == "drip":
-        return _drip(fault, raw, connection, stop)
-    connection.sendall(raw)
-    return True
+    connection.shutdown(socket.SHUT_RDWR)
+    return False
 
 
-def _drip(fault: Fault, raw: bytes, connection: socket.socket, stop: threading.Event) -> bool:
+def _drip(fault: Fault, raw: bytes, connection: socket.socket, over: threading.Event) -> bool:
     size = max(1, len(raw) // DRIP_PIECES)
     pieces = [raw[start : start + size] for start in range(0, len(raw), size)]
-    for piece in pieces:
+    for piece in pieces[:-1]:
         connection.sendall(piece)
-        if stop.wait(fault.seconds / len(pieces)):
+        if over.wait(fault.seconds / len(pieces)):
             return False
+    connection.sendall(pieces[-1])
     return True

@@ -1,4 +1,4 @@
-"""The countries of the imitated provider: prefixes that hold only valid numbers, digits after them, currency."""
+"""The countries of the imitated provider: ranges of valid numbers, and what is charged there."""
 
 from typing import NamedTuple
 
@@ -18,7 +18,9 @@ PLACES = (
     Place("GB", "United Kingdom", 12, ("447400", "447401", "447860", "447480", "442071", "442079"), 6, "GBP"),
     Place("DE", "Germany", 9, ("491511", "491512", "491520", "491570", "491590"), 7, "EUR"),
     Place("RO", "Romania", 9, ("40371", "40213", "40312"), 6, "EUR"),
-    Place("US", "United States", 8, ("1415420", "1312480", "1646350", "1305340", "1206330"), 4, "USD"),
+    Place(
+        "US", "United States", 8, ("14152", "13122", "16462", "13052", "12062", "12128", "16175"), 6, "USD"
+    ),
     Place("FR", "France", 7, ("33612", "33635", "33644", "33755", "33142"), 6, "EUR"),
     Place("ES", "Spain", 6, ("34612", "34622", "34644", "34699", "34910"), 6, "EUR"),
     Place("IT", "Italy", 6, ("39320", "39328", "39333", "39347"), 7, "EUR"),
@@ -47,12 +49,14 @@ NAMES = {place.country: place.name for place in PLACES}
 
 # (price per month, set-up price) as the provider would write them
 PRICES: dict[str, tuple[tuple[str, str], ...]] = {
-    "EUR": (("1", "0"), ("1.15", "0"), ("2.5", "0"), ("5", "0"), ("5", "2"), ("8", "0"), ("9.9", "4.95"))
-    + (("15", "0"), ("29.34", "10.06"), ("47.5", "25")),
+    "EUR": (
+        ("1", "0"), ("1.15", "0"), ("2.5", "0"), ("5", "0"), ("5", "2"), ("8", "0"), ("9.9", "4.95"), ("15", "0"),
+        ("29.34", "10.06"), ("47.5", "25"),
+    ),
     "GBP": (("0.9", "0"), ("3", "0"), ("3.75", "1.5"), ("6", "0"), ("12", "10")),
     "USD": (("1", "0"), ("1.15", "1"), ("2", "0"), ("4.5", "0"), ("25", "15"), ("3.333333", "0")),
     "JPY": (("450", "0"), ("900", "500"), ("1800", "0"), ("3200", "3000")),
     "KWD": (("1.25", "0"), ("2.375", "0.5"), ("6.005", "0"), ("11.5", "3.125")),
-}
+}  # fmt: skip
 # a short code costs this many times a long number
 SHORT_CODE_FACTOR = 40

@@ -2,24 +2,24 @@
 
 import ipaddress
 import socket
-import threading
 import traceback
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 
-from . import faults
-from .acts import Acts
-from .answers import Answer, error
-from .calls import Calls, Request, Route, credentials, route
-from .clock import Clock, real_now, text
-from .control import PATH as CONTROL_PATH
-from .control import Control
-from .stock import DEFAULT_SEED, make
-from .store import Store
-from .switches import Switches
-from .traffic import Seen, Traffic
+from numbersadmin.sandbox import faults
+from numbersadmin.sandbox.acts import Acts
+from numbersadmin.sandbox.answers import Answer, error
+from numbersadmin.sandbox.calls import Calls, Request, Route, credentials, route
+from numbersadmin.sandbox.clock import Clock, real_now, text
+from numbersadmin.sandbox.control import PATH as CONTROL_PATH
+from numbersadmin.sandbox.control import Control
+from numbersadmin.sandbox.stock import make
+from numbersadmin.sandbox.store import Store
+from numbersadmin.sandbox.switches import Switches
+from numbersadmin.sandbox.traffic import Call, Traffic
 
 LONGEST_BODY = 1024 * 1024
 LONGEST_CONTROL_BODY = 256 * 1024 * 1024
@@ -29,18 +29,18 @@ IDLE_SECONDS = 60
 
 @dataclass(frozen=True)
 class Options:
-    """How a sandbox is started."""
+    """How a sandbox is started; __main__.py has the defaults."""
 
-    host: str = "127.0.0.1"
-    port: int = 0
-    file: str = ":memory:"
-    owned: int = 300
-    available: int = 5000
-    api_key: str = "sandbox"
-    username: str = "sandbox"
-    password: str = "sandbox"
-    rate_limits: bool = False
-    seed: int = DEFAULT_SEED
+    host: str
+    port: int
+    file: str
+    owned: int
+    available: int
+    api_key: str
+    username: str
+    password: str
+    rate_limits: bool
+    seed: int
 
 
 class Sandbox(ThreadingHTTPServer):
@@ -61,11 +61,15 @@ class Sandbox(ThreadingHTTPServer):
         self.faults = faults.Plan()
         amounts = (options.owned, options.available, options.seed)
         self.control = Control(self.calls, self.traffic, self.faults, *amounts, switches)
-        self.stopping = threading.Event()
+        self.stopping = False
         super().__init__((options.host, options.port), Handler)
         if store.get("stocked") is None:
             store.restock(make(*amounts))
             store.put("stocked", text(real_now()))
+
+    def server_bind(self) -> None:
+        """Bind without asking name servers what this machine is called."""
+        TCPServer.server_bind(self)
 
     @property
     def url(self) -> str:
@@ -75,7 +79,8 @@ class Sandbox(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """End: hanging answers are let go, the write under way is finished."""
-        self.stopping.set()
+        self.stopping = True
+        self.faults.let_go()
         self.shutdown()
         self.server_close()
         self.calls.store.close()
@@ -104,57 +109,64 @@ class Handler(BaseHTTPRequestHandler):
             self._send(self._control(path, body))
         else:
             found = route(self.command, path)
-            seen = self._seen(path, query, body, found.endpoint if found else "")
+            call = self._begin(path, query, body, found.endpoint if found else "")
             try:
-                self._call(seen, found, query, body)
+                self._call(call, found, query, body)
             finally:
-                self.server.traffic.end(seen)
+                self.server.traffic.end(call)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = handle_any
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = handle_any  # noqa: N815
 
-    def _call(self, seen: Seen, found: Route | None, query: str, body: bytes) -> None:
+    def _call(self, call: Call, found: Route | None, query: str, body: bytes) -> None:
         if found is None:
-            self._finish(seen, error(404))
+            self._finish(call, error(404))
         elif not found.endpoint:
-            allowed = {"Allow": found.allowed}
-            self._finish(seen, Answer(405, error(405).body, allowed))
+            self._finish(call, Answer(405, error(405).body, {"Allow": found.allowed}))
         else:
-            headers = dict(self.headers.items())
-            request = Request(seen.request, found.endpoint, found.prefix, found.key, query, headers, body)
+            authorization = self.headers.get("Authorization", "")
+            place = (found.endpoint, found.prefix, found.key)
+            request = Request(call.seen.request, *place, query, authorization, body)
             fault = self.server.faults.take(found.endpoint)
             if fault:
-                self._spoil(seen, request, fault)
+                self._spoil(call, request, fault)
             else:
-                self._finish(seen, self._answer(request))
+                self._finish(call, self._answer(request))
 
     def _answer(self, request: Request, fault_kind: str = "", keep: bool = True) -> Answer:
         try:
             return self.server.calls.answer(request, fault_kind=fault_kind, keep=keep)
         except Exception:
-            if not self.server.stopping.is_set():
+            if not self.server.stopping:
                 traceback.print_exc()
             return error(500)
 
-    def _finish(self, seen: Seen, answer: Answer) -> None:
-        seen.status = answer.status
+    def _finish(self, call: Call, answer: Answer) -> None:
+        """Send an answer; by then the call is over for all who count calls."""
+        call.seen.status = answer.status
+        self.server.traffic.end(call)
         self._send(answer)
 
-    def _spoil(self, seen: Seen, request: Request, fault: faults.Fault) -> None:
-        seen.fault = fault.id
-        stop = self.server.stopping
-        if fault.kind == "delay":
-            if not fault.act:
-                stop.wait(fault.seconds)
-            answer = self._answer(request)
-            if fault.act:
-                stop.wait(fault.seconds)
-        else:
-            answer = self._answer(request, fault.kind, keep=fault.act)
+    def _spoil(self, call: Call, request: Request, fault: faults.Fault) -> None:
+        call.seen.fault = fault.id
+        over = self.server.faults.over
+        delayed = fault.kind == "delay"
+        if delayed and not fault.act and over.wait(fault.seconds):
+            self.close_connection = True
+            return
+        answer = self._answer(request) if delayed else self._answer(request, fault.kind, fault.act)
+        if fault.kind == "hang" or (delayed and fault.act):
+            over.wait(fault.seconds)
         answer = faults.stand_in(fault, answer, request.endpoint)
         head = self._head(answer)
-        whole = answer.status if fault.kind not in ("hang", "drop", "reset", "truncate") else None
-        seen.status = whole
-        if not faults.send(fault, head + answer.body, len(head), self.connection, stop):
+        if fault.kind not in faults.WITHOUT_ANSWER:
+            call.seen.status = answer.status
+        if fault.kind != "drip":
+            self.server.traffic.end(call)
+        try:
+            goes_on = faults.send(fault, head + answer.body, len(head), self.connection, over)
+        except OSError:  # the caller has gone
+            goes_on = False
+        if not goes_on:
             self.close_connection = True
 
     def _control(self, path: str, body: bytes) -> Answer:
@@ -167,7 +179,7 @@ class Handler(BaseHTTPRequestHandler):
             traceback.print_exc()
             return error(500)
 
-    def _seen(self, path: str, query: str, body: bytes, endpoint: str) -> Seen:
+    def _begin(self, path: str, query: str, body: bytes, endpoint: str) -> Call:
         return self.server.traffic.begin(
             at=text(self.server.calls.clock.now()),
             real_at=text(real_now()),
@@ -185,7 +197,11 @@ class Handler(BaseHTTPRequestHandler):
         if not length.isdigit() or int(length) > longest or "Transfer-Encoding" in self.headers:
             self.close_connection = True
             return None
-        return self.rfile.read(int(length))
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):  # the caller has gone in the middle: nothing may come of it
+            self.close_connection = True
+            return None
+        return body
 
     def _head(self, answer: Answer) -> bytes:
         try:
@@ -211,7 +227,7 @@ class Handler(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the base class
         """Requests are told by the control API, not on stderr."""
 
 

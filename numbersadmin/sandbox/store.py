@@ -1,5 +1,7 @@
 """The SQLite file of the imitated provider: numbers, acts, and what is still to happen."""
 
+# ruff: noqa: S608 - what stands in the SQL texts by name are columns and conditions of this package, values are bound
+
 import json
 import sqlite3
 import threading
@@ -8,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .stock import NewNumber
+from numbersadmin.sandbox.numbers import NewNumber
 
 VERSION = 1
 SCHEMA = """
@@ -36,7 +38,8 @@ CREATE TABLE acts (
     number TEXT NOT NULL, number_key TEXT, new_key TEXT, request INTEGER, details TEXT NOT NULL
 );
 CREATE TABLE later (
-    id INTEGER PRIMARY KEY, due REAL NOT NULL, due_real REAL NOT NULL, what TEXT NOT NULL, details TEXT NOT NULL
+    id INTEGER PRIMARY KEY, due REAL NOT NULL, due_real REAL NOT NULL,
+    what TEXT NOT NULL, details TEXT NOT NULL
 );
 """
 INDEXES = """
@@ -46,8 +49,8 @@ CREATE INDEX IF NOT EXISTS by_key ON numbers (number_key, place);
 CREATE INDEX IF NOT EXISTS by_number ON numbers (number);
 """
 COLUMNS = (
-    "id, place, number_key, number, country, caps, shared, facts, per_month, setup, currency, initial, status,"
-    " sale_key, bought_on, lives"
+    "id, place, number_key, number, country, caps, shared, facts, per_month, setup, currency, initial,"
+    " status, sale_key, bought_on, lives"
 )
 NEW = ", ".join(NewNumber._fields)
 NEW_MARKS = ", ".join("?" * len(NewNumber._fields))
@@ -82,6 +85,9 @@ class Filter(NamedTuple):
     digits: str = ""
 
 
+EVERYTHING = Filter()
+
+
 class StoreError(Exception):
     """The file cannot be used; the text says why."""
 
@@ -92,6 +98,7 @@ class Store:
     def __init__(self, file: str) -> None:
         self.lock = threading.RLock()
         self._counts: dict[tuple[int, Filter], int] = {}
+        self._caps: set[str] | None = None
         try:
             self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None, timeout=5)
             if file != ":memory:":
@@ -131,8 +138,12 @@ class Store:
             else:
                 self._db.execute("COMMIT" if keep else "ROLLBACK")
             finally:
-                self._counts.clear()
+                self._forget()
                 self.waiting = self._one("SELECT count(*) FROM later")[0]
+
+    def _forget(self) -> None:
+        self._counts.clear()
+        self._caps = None
 
     # --- settings that outlive a restart
 
@@ -163,7 +174,6 @@ class Store:
     def add(self, numbers: Iterable[NewNumber]) -> None:
         """Add numbers as they are; inside change()."""
         self._db.executemany(f"INSERT INTO numbers ({NEW}) VALUES ({NEW_MARKS})", numbers)
-        self._counts.clear()
 
     def page(self, place: int, wanted: Filter, limit: int, offset: int) -> list[Number]:
         """Numbers of one place in the order of their digits."""
@@ -173,7 +183,7 @@ class Store:
         with self.lock:
             return [Number._make(row) for row in self._db.execute(sql, (*values, limit, offset))]
 
-    def count(self, place: int, wanted: Filter = Filter()) -> int:
+    def count(self, place: int, wanted: Filter = EVERYTHING) -> int:
         """How many numbers of one place there are."""
         where, values = _where(place, wanted)
         with self.lock:
@@ -207,8 +217,10 @@ class Store:
     def capabilities(self) -> set[str]:
         """Every capability that some number has."""
         with self.lock:
-            rows = self._db.execute("SELECT DISTINCT caps FROM numbers").fetchall()
-        return {name for (caps,) in rows for name in caps.split(",") if name}
+            if self._caps is None:
+                rows = self._db.execute("SELECT DISTINCT caps FROM numbers").fetchall()
+                self._caps = {name for (caps,) in rows for name in caps.split(",") if name}
+            return self._caps
 
     # --- acts and what is to happen later
 

@@ -27,6 +27,15 @@ class Seen:
     fault: int | None = None
 
 
+class Call:
+    """A request under way."""
+
+    def __init__(self, seen: Seen, under_way: dict[str, int]) -> None:
+        self.seen = seen
+        self.under_way = under_way
+        self.ended = False
+
+
 class Traffic:
     """Counts calls from any thread."""
 
@@ -43,7 +52,7 @@ class Traffic:
             self._under_way = dict.fromkeys(ENDPOINTS, 0)
             self._seen: deque[Seen] = deque(maxlen=KEPT)
 
-    def begin(self, **facts: str) -> Seen:
+    def begin(self, **facts: Any) -> Call:
         """A request has come."""
         with self._lock:
             seen = Seen(request=self._next, **facts)
@@ -53,13 +62,14 @@ class Traffic:
                 self.calls[seen.endpoint] += 1
                 self._under_way[seen.endpoint] += 1
                 self.most[seen.endpoint] = max(self.most[seen.endpoint], self._under_way[seen.endpoint])
-            return seen
+            return Call(seen, self._under_way)
 
-    def end(self, seen: Seen) -> None:
-        """A request is over, however it ended."""
+    def end(self, call: Call) -> None:
+        """A request is over, however it ended; saying so twice does no harm."""
         with self._lock:
-            if self._under_way.get(seen.endpoint, 0) > 0:
-                self._under_way[seen.endpoint] -= 1
+            if not call.ended and call.seen.endpoint in call.under_way:
+                call.under_way[call.seen.endpoint] -= 1
+            call.ended = True
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Calls by endpoint, and the most that were under way at once."""
