@@ -122,11 +122,18 @@ class SqliteStore:
         return row[0] if row else None
 
     def _connection(self) -> sqlite3.Connection:
+        """This thread's connection, opened anew after a fork and when the file was taken away."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None or self._local.process != os.getpid():
+        if connection is None or self._local.of != self._file():
             connection = self._open()
-            self._local.connection, self._local.process = connection, os.getpid()
+            self._local.connection, self._local.of = connection, self._file()
         return connection
+
+    def _file(self) -> tuple[int, int]:
+        try:
+            return os.getpid(), self._path.stat().st_ino
+        except FileNotFoundError:
+            return os.getpid(), 0
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
