@@ -145,6 +145,10 @@ class Provider:
             return outcome.not_sent("this number key cannot be part of an address")
         return self._write("DELETE", f"{self.prefix}/{quoted}", None, caller, wait, outcome.of_cancel)
 
+    def knock(self) -> Page:
+        """One harmless GET, never repeated: whether address, prefix and credentials are right."""
+        return self._page("", self._paging(0, 1), "worker", 30.0, tries=1)
+
     def health(self) -> Health:
         """What all processes have seen of the provider; reads one small record, calls nobody."""
         return self._limiter.health()
@@ -152,9 +156,11 @@ class Provider:
     def _paging(self, page: int, limit: int | None) -> list[tuple[str, str]]:
         return [("limit", str(limit or self.page_size)), ("page", str(page))]
 
-    def _page(self, path: str, fields: list[tuple[str, str]], caller: Caller, wait: float) -> Page:
+    def _page(
+        self, path: str, fields: list[tuple[str, str]], caller: Caller, wait: float, tries: int = TRIES
+    ) -> Page:
         query = urlencode([each for each in fields if each[1]], safe=",", quote_via=quote)
-        answer, turn = self._get("list", f"{self.prefix}{path}?{query}", caller, wait)
+        answer, turn = self._get("list", f"{self.prefix}{path}?{query}", caller, wait, tries)
         self._need_json(answer, turn)
         try:
             page = decode_page(answer.body, answer.asked_at)
@@ -164,10 +170,12 @@ class Provider:
         self._limiter.ok(turn)
         return page
 
-    def _get(self, kind: Kind, target: str, caller: Caller, wait: float) -> tuple[Answer, Turn]:
+    def _get(
+        self, kind: Kind, target: str, caller: Caller, wait: float, tries: int = TRIES
+    ) -> tuple[Answer, Turn]:
         """GET with retries; returns any answer that is neither busy, nor a server error, nor a redirect."""
         if caller != "person":
-            return self._tries(kind, target, caller, wait, TRIES, None)
+            return self._tries(kind, target, caller, wait, tries, None)
         ends = time.monotonic() + PERSON_SECONDS
         if not self._people.acquire(timeout=min(wait, PEOPLE_QUEUE_SECONDS)):
             raise ProviderBusy("too many pages wait for the provider", retry_after=2.0)
@@ -306,12 +314,12 @@ def quoted_key(number_key: str) -> str | None:
         return None
 
 
-def get_provider() -> Provider:
-    """The provider that the settings name."""
+def get_provider(prefix: str = "") -> Provider:
+    """The provider that the settings name; `prefix` only to find out which one answers."""
     return _provider(
         os.getpid(),
         settings.INFOBIP_BASE_URL,
-        settings.INFOBIP_PREFIX,
+        prefix or settings.INFOBIP_PREFIX,
         settings.INFOBIP_AUTHORIZATION,
         float(settings.PROVIDER_TIMEOUT_SECONDS),
         settings.PROVIDER_RATE_LIMITS,
