@@ -30,8 +30,8 @@ from numbersadmin.provider.schema import (
     Page,
     ProviderNumber,
     WriteResult,
-    decode_one,
     decode_page,
+    decode_row,
     digits,
 )
 from numbersadmin.provider.store import RedisStore, SqliteStore, Store
@@ -114,7 +114,7 @@ class Provider:
             self._limiter.ok(turn)
             raise NotOwned("this account does not have the number", http_status=404)
         self._need_json(answer, turn)
-        number = decode_one(answer.body)
+        number = decode_row(answer.body)
         if not isinstance(number, ProviderNumber) or number.number_key != number_key:
             self._limiter.failed(turn, "answers for another number")
             raise BadAnswer("the answer is not about the number asked for", http_status=answer.status)

@@ -5,7 +5,7 @@ from numbersadmin.provider.schema import (
     Outcome,
     ProviderNumber,
     WriteResult,
-    decode_one,
+    decode_row,
     same_number,
 )
 from numbersadmin.provider.transport import Answer, SendFailed
@@ -21,7 +21,7 @@ def of_purchase(answer: Answer, number: str) -> WriteResult:
     unknown = _unknown(answer.status)
     if not answer.body.strip():
         return unknown("empty", "the provider answered without a body")
-    bought = decode_one(answer.body) if answer.is_json else None
+    bought = decode_row(answer.body) if answer.is_json else None
     if not isinstance(bought, ProviderNumber):
         return unknown("bad_answer", "the provider's answer cannot be read")
     if not same_number(bought.number, number):

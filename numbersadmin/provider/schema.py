@@ -163,19 +163,10 @@ def decode_page(body: bytes, asked_at: datetime) -> Page:
     return Page(rows=rows, count=_count(bytes(envelope.numberCount)), asked_at=asked_at)
 
 
-def decode_one(body: bytes) -> ProviderNumber | InvalidRow:
-    """Decode an answer that is one number."""
-    try:
-        _rows.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        body = mended(body)
-    return decode_row(body)
-
-
 def decode_row(raw: bytes) -> ProviderNumber | InvalidRow:
-    """Decode the bytes of one row."""
+    """Decode the bytes of one row, or of an answer that is one number."""
     try:
-        row = _rows.decode(raw)
+        row = _decoded(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _invalid("", "the row is not JSON", raw)
     if b"\\u0000" in raw:  # PostgreSQL stores no NUL
@@ -216,6 +207,13 @@ def _mended_envelope(body: bytes) -> _Envelope:
         return _envelopes.decode(mended(body))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadAnswer("the answer is not a list of numbers", http_status=200) from error
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return _rows.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _rows.decode(mended(raw))
 
 
 def _row(raw: bytes) -> Row:
