@@ -96,4 +96,4 @@ def wants_fragment(request: HtmxRequest) -> bool:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The page for a form that no longer belongs to the session, as after signing in in another tab."""
-    return render(request, "403.html", {"stale_form": True}, status=403)
+    return render(request, "403_csrf.html", status=403)

@@ -1,34 +1,24 @@
 """What every test may use: the sandbox over a real socket, the cast of people, and the append-only tables."""
 
-import atexit
 import contextlib
-import os
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-# One state directory per test process, set before Django reads its settings.
-_var = tempfile.TemporaryDirectory(prefix="numbersadmin-tests-")
-atexit.register(_var.cleanup)
-os.environ["VAR_DIR"] = _var.name
-for name in ("INFOBIP_BASE_URL", "ENVIRONMENT", "DEBUG", "LIST_PAGE_SIZE", "SYNC_INTERVAL_SECONDS"):
-    os.environ.pop(name, None)
+import pytest
+import requests
+from django.conf import settings as django_settings
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client, TransactionTestCase
+from hypothesis import settings as hypothesis_settings
 
-import pytest  # noqa: E402
-import requests  # noqa: E402
-from django.conf import settings as django_settings  # noqa: E402
-from django.core.cache import cache  # noqa: E402
-from django.db import connection  # noqa: E402
-from django.test import Client, TransactionTestCase  # noqa: E402
-from hypothesis import settings as hypothesis_settings  # noqa: E402
-
-from numbersadmin.accounts.models import RoleGrant, User  # noqa: E402
-from numbersadmin.audit import append_only  # noqa: E402
+from numbersadmin.accounts.models import RoleGrant, User
+from numbersadmin.audit import append_only
 
 ROOT = Path(__file__).resolve().parent.parent
 NOW = datetime(2026, 10, 13, 9, 0, tzinfo=UTC)  # day 13 of a 31-day month: 19 days are left
@@ -180,8 +170,9 @@ def now() -> datetime:
 
 
 @pytest.fixture(autouse=True)
-def plain_static_files(settings: Any) -> None:
-    """Pages are rendered without collecting static files first; tasks are not sent anywhere."""
+def quick_pages(settings: Any) -> None:
+    """Pages are rendered without collecting static files first, and passwords checked in no time."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = {
         **settings.STORAGES,
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

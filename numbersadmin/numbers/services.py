@@ -302,7 +302,7 @@ def end_number(
             verb="number.cancelled" if basis == EndBasis.CANCELLED_HERE else "number.disappeared",
             subject=owned,
             at=now,
-            before={"status": was},
+            before={"status": was, "price_per_month": owned.price_per_month, "currency": owned.currency},
             after={
                 "status": Status.ENDED,
                 "ended_from": ended_from,

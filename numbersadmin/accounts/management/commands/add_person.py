@@ -1,0 +1,30 @@
+"""Add a person who may sign in."""
+
+import argparse
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from numbersadmin.accounts import services
+from numbersadmin.accounts.roles import Role
+
+
+class Command(BaseCommand):
+    """`add_person NAME --role ROLE [--role ROLE] --password-stdin`: the password is one line on standard input."""
+
+    help = "Add a person. The password is one line of standard input, so that no list of processes shows it."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("name", help="the user name")
+        parser.add_argument("--role", action="append", required=True, choices=Role.values, dest="roles")
+        parser.add_argument("--password-stdin", action="store_true", required=True)
+
+    def handle(self, *args: Any, name: str, roles: list[str], **options: Any) -> None:
+        password = sys.stdin.readline().rstrip("\r\n")
+        try:
+            services.add_person(actor=None, username=name, password=password, roles=roles, now=timezone.now())
+        except services.PersonRefused as refusal:
+            raise CommandError(str(refusal)) from refusal
+        self.stdout.write(f"Added {name} ({', '.join(sorted(set(roles)))}).")

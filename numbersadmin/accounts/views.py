@@ -1,0 +1,87 @@
+"""Signing in and out, and the page about me."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from numbersadmin.accounts import services
+from numbersadmin.accounts.forms import PasswordForm, PreferencesForm, SignInForm
+from numbersadmin.accounts.models import User
+from numbersadmin.web import HtmxRequest, require
+
+
+def page_after(request: HttpRequest, wanted: str) -> str:
+    """The page to go to after signing in: one of ours, else the front page."""
+    safe = url_has_allowed_host_and_scheme(
+        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return wanted if safe else settings.LOGIN_REDIRECT_URL
+
+
+@login_not_required
+@never_cache
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_in(request: HttpRequest) -> HttpResponse:
+    wanted = request.POST.get("next") or request.GET.get("next", "")
+    if request.method != "POST" and request.user.is_authenticated:
+        return redirect(page_after(request, wanted))
+    form = SignInForm(request, request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        person = form.get_user()
+        assert isinstance(person, User)
+        services.sign_in(request=request, person=person, now=timezone.now())
+        return redirect(page_after(request, wanted))
+    status = 422 if form.is_bound else 200
+    return render(request, "accounts/sign_in.html", {"form": form, "next": wanted}, status=status)
+
+
+@require("me.view")
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    services.sign_out(request=request, now=timezone.now())
+    return redirect("sign-in")
+
+
+@require("me.view")
+@require_http_methods(["GET", "HEAD", "POST"])
+def me(request: HtmxRequest) -> HttpResponse:
+    person = request.user
+    now_chosen = {field: getattr(person, field) for field in ("full_name", "time_zone", "theme", "shortcuts")}
+    form = PreferencesForm(request.POST or None, initial=now_chosen)
+    if form.is_bound and form.is_valid():
+        services.set_preferences(actor=person, now=timezone.now(), **form.cleaned_data)
+        messages.success(request, "Saved.")
+        return redirect("me")
+    return show_me(request, form, PasswordForm(person=person))
+
+
+@require("me.view")
+@sensitive_post_parameters()
+@require_POST
+def change_password(request: HtmxRequest) -> HttpResponse:
+    person = request.user
+    form = PasswordForm(request.POST, person=person)
+    if form.is_valid():
+        services.change_password(
+            request=request, password=form.cleaned_data["new_password"], now=timezone.now()
+        )
+        messages.success(request, "Password changed. Your other sessions were ended.")
+        return redirect("me")
+    chosen = {field: getattr(person, field) for field in ("full_name", "time_zone", "theme", "shortcuts")}
+    return show_me(request, PreferencesForm(initial=chosen), form)
+
+
+def show_me(request: HtmxRequest, preferences: PreferencesForm, password: PasswordForm) -> HttpResponse:
+    """The page about me with both its forms."""
+    status = 422 if preferences.errors or password.errors else 200
+    return render(
+        request, "accounts/me.html", {"form": preferences, "password_form": password}, status=status
+    )
