@@ -21,6 +21,7 @@ from numbersadmin.sandbox.switches import Switches
 from numbersadmin.sandbox.traffic import Traffic
 
 PATH = "/_sandbox/"
+EXACT = ("numbers", "outside")  # where a decimal is a price
 PLACE = {"owned": OWNED, "available": FOR_SALE}
 
 
@@ -53,7 +54,9 @@ class Control:
             if handle is None:
                 raise Wrong(f"no such control: {method} {path}", 404)
             self.calls.acts.catch_up(self.calls.switches)
-            return _answer(200, handle(rest if method == "DELETE" else _body(method, body)))
+            return _answer(
+                200, handle(rest if method == "DELETE" else _body(method, body, exact=name in EXACT))
+            )
         except Wrong as wrong:
             return _answer(wrong.status, {"error": str(wrong)})
         except (ValueError, TypeError, KeyError) as wrong:
@@ -107,8 +110,7 @@ class Control:
         return {"now": text(clock.now())}
 
     def _post_faults(self, wanted: dict[str, Any]) -> dict[str, int]:
-        plain = {key: float(value) if isinstance(value, Decimal) else value for key, value in wanted.items()}
-        return {"id": self.faults.add(plain)}
+        return {"id": self.faults.add(wanted)}
 
     def _delete_faults(self, rest: str) -> dict[str, Any]:
         if rest and not (rest.isdigit() and self.faults.clear(int(rest))):
@@ -197,10 +199,10 @@ def _only(wanted: dict[str, Any], *names: str) -> None:
         raise Wrong(f"unknown field: {unknown[0]}; known are {', '.join(names)}")
 
 
-def _body(method: str, body: bytes) -> dict[str, Any]:
+def _body(method: str, body: bytes, *, exact: bool) -> dict[str, Any]:
     if method == "GET" or not body:
         return {}
-    value = json.loads(body, parse_float=Decimal)
+    value = json.loads(body, parse_float=Decimal if exact else float)
     if not isinstance(value, dict):
         raise Wrong("the body must be a JSON object")
     return value
