@@ -1,5 +1,10 @@
-"""Addresses of the audit pages."""
+"""Addresses of the audit log."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from numbersadmin.audit import views
+
+urlpatterns = [
+    path("", views.log, name="audit"),
+    path("export.csv", views.export_csv, name="audit-export"),
+]

@@ -1,0 +1,72 @@
+"""How the audit log says what happened: a word, an icon and a tone for each verb."""
+
+from dataclasses import dataclass
+
+from numbersadmin.audit.models import AuditEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a verb reads as; `icon` is one of static/icons.svg, `tone` ok, warn, bad or nothing."""
+
+    text: str
+    icon: str
+    tone: str = ""
+
+
+VERBS = {
+    "number.purchased": Words("Bought", "shopping-cart", "ok"),
+    "number.appeared": Words("Appeared at Infobip", "plus", "warn"),
+    "number.adopted": Words("Found to be bought", "shopping-cart", "ok"),
+    "number.reacquired": Words("Owned again", "plus", "warn"),
+    "number.reappeared": Words("Back at Infobip", "refresh", "warn"),
+    "number.price_changed": Words("Price changed", "receipt", "warn"),
+    "number.capabilities_changed": Words("Capabilities changed", "edit", "warn"),
+    "number.attributes_changed": Words("Facts changed", "edit"),
+    "number.key_changed": Words("Key changed", "key", "warn"),
+    "number.missing": Words("Missing at Infobip", "help-circle", "warn"),
+    "number.found_again": Words("Found again", "refresh", "ok"),
+    "number.disappeared": Words("Gone at Infobip", "ban", "bad"),
+    "number.cancelled": Words("Cancelled", "ban", "bad"),
+    "number.assigned": Words("Assigned", "tag"),
+    "order.submitted": Words("Ordered", "plus"),
+    "order.approved": Words("Approved", "check", "ok"),
+    "order.rejected": Words("Rejected", "x", "bad"),
+    "order.withdrawn": Words("Withdrawn", "ban"),
+    "order.expired": Words("Expired", "clock", "warn"),
+    "sync.finished": Words("Synced", "refresh"),
+    "sync.guarded": Words("Sync held", "alert-triangle", "warn"),
+    "sync.gap": Words("Gap between syncs", "alert-triangle", "warn"),
+    "user.added": Words("Person added", "user"),
+    "user.disabled": Words("Person disabled", "lock", "warn"),
+    "user.changed": Words("Preferences changed", "user"),
+    "user.signed_in": Words("Signed in", "user"),
+    "user.signed_out": Words("Signed out", "logout"),
+    "user.password_changed": Words("Password changed", "key"),
+}
+KINDS = {
+    "number": "Owned numbers",
+    "order": "Orders",
+    "item": "Items of orders",
+    "sync": "Syncs",
+    "user": "People",
+    "sandbox": "Sandbox",
+}
+PAGES = {"ownednumber": "/numbers/{}/", "order": "/orders/{}/", "syncrun": "/sync/{}/"}
+
+
+def words_of(verb: str) -> Words:
+    """The words for a verb; one that is not listed reads as it is written."""
+    noun, _, rest = verb.partition(".")
+    return VERBS.get(verb) or Words(f"{noun} {rest}".replace("_", " ").strip().capitalize(), "circle-dashed")
+
+
+def page_of(event: AuditEvent) -> tuple[str, str]:
+    """Address and name of the page that an event is about, both empty when it has none."""
+    for kind, key, name in (
+        (event.subject_type, event.subject_id, event.subject),
+        (event.related_type, event.related_id, f"{event.related_type} {event.related_id}"),
+    ):
+        if kind in PAGES:
+            return PAGES[kind].format(key), name
+    return "", ""
