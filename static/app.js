@@ -42,6 +42,11 @@
     const main = text.slice(0, text.length - digits).replace(/\B(?=(\d{3})+$)/g, ",");
     return (micro < 0n ? "\u2212" : "") + main + (digits ? `.${text.slice(-digits)}` : "");
   };
+  const span = (className, ...parts) => {
+    const made = Object.assign(document.createElement("span"), { className });
+    made.append(...parts);
+    return made;
+  };
   const sums = (boxes, key) => {
     const found = new Map();
     let unknown = 0;
@@ -50,8 +55,9 @@
       const before = found.get(dataset.currency) || [0n, Number(dataset.digits ?? 2)];
       found.set(dataset.currency, [before[0] + BigInt(dataset[key]), before[1]]);
     }
-    const lines = [...found].sort().map(([code, [micro, digits]]) => `${rounded(micro, digits)} ${code}`);
-    return lines.concat(unknown ? `${lines.length ? "+ " : ""}${unknown} unknown` : []).join("\n");
+    const lines = [...found].sort().map(([code, [micro, digits]]) => span("money", `${rounded(micro, digits)} `, span("cur", code)));
+    if (unknown) lines.push(span("faint", `${lines.length ? "+ " : ""}${unknown} unknown`));
+    return lines;
   };
   const refresh = (form) => {
     const rows = all("[data-row]", form);
@@ -72,7 +78,7 @@
     one("[data-n]", bar).textContent =
       `${chosen.length} ${chosen.length === 1 ? noun : nouns} selected${over ? `, at most ${max} at once` : ""}`;
     one("[type=submit]", bar).disabled = Boolean(over);
-    all("[data-sum]", bar).forEach((place) => { place.textContent = sums(chosen, place.dataset.sum); });
+    all("[data-sum]", bar).forEach((place) => { place.replaceChildren(...sums(chosen, place.dataset.sum)); });
   };
   const refreshAll = (root) => new Set(all("[data-row]", root).map((box) => box.form)).forEach((form) => form && refresh(form));
   on("change", (event) => {
@@ -148,6 +154,7 @@
 
   // htmx: busy state, announcements, focus, and a notice when a request fails.
   const trouble = (text) => {
+    if (one("#trouble")?.textContent === text) return;
     const note = Object.assign(document.createElement("p"), { id: "trouble", className: "note bad mb", textContent: text });
     note.setAttribute("role", "alert");
     one("#trouble")?.remove();
@@ -160,12 +167,8 @@
     refreshAll(document);
   };
   on("htmx:beforeRequest", (event) => event.detail.target?.setAttribute("aria-busy", "true"));
-  on("htmx:afterRequest", (event) => {
-    event.detail.target?.removeAttribute("aria-busy");
-    if (event.detail.elt.dataset) delete event.detail.elt.dataset.sent;
-  });
+  on("htmx:afterRequest", (event) => event.detail.target?.removeAttribute("aria-busy"));
   on("htmx:beforeSwap", (event) => {
-    one("#trouble")?.remove();
     // Signed out meanwhile: the answer is the sign-in page, which belongs into the window, not into a table.
     if (new URL(event.detail.xhr.responseURL, location.href).pathname.startsWith("/sign-in/")) {
       event.detail.shouldSwap = false;
@@ -174,6 +177,7 @@
   });
   on("htmx:afterSwap", (event) => {
     const target = event.detail.target;
+    one("#trouble")?.remove();
     arrived((target?.id && document.getElementById(target.id)) || target || document);
   });
   on("htmx:responseError", () => trouble("That did not work. This page shows how things were before. Reload it to see how they are now."));
