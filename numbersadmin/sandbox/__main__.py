@@ -62,7 +62,10 @@ def main(arguments: list[str]) -> int:
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         ended.set()
+        if not serving:  # still making numbers: nothing has been promised to anybody
+            raise SystemExit(0)
 
+    serving: threading.Thread | None = None
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     try:

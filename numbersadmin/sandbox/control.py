@@ -1,7 +1,9 @@
 """The control API under /_sandbox/: look into the imitated provider, move its clock, make it misbehave."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
@@ -18,7 +20,7 @@ from numbersadmin.sandbox.specials import ODD_KEYS
 from numbersadmin.sandbox.stock import make
 from numbersadmin.sandbox.store import Number
 from numbersadmin.sandbox.switches import Switches
-from numbersadmin.sandbox.traffic import Traffic
+from numbersadmin.sandbox.traffic import ENDPOINTS, Traffic
 
 PATH = "/_sandbox/"
 EXACT = ("numbers", "outside")  # where a decimal is a price
@@ -34,6 +36,15 @@ class Wrong(Exception):
 
 
 @dataclass
+class Planned:
+    """Something that others do right after so many more calls of one kind."""
+
+    endpoint: str
+    calls: int
+    wanted: dict[str, Any]
+
+
+@dataclass
 class Control:
     """Answers the control API."""
 
@@ -44,6 +55,8 @@ class Control:
     available: int
     seed: int
     switches: Switches  # what a reset goes back to
+    planned: list[Planned] = field(default_factory=list)  # what others do after certain calls
+    lock: threading.Lock = field(default_factory=threading.Lock)
     serial: Iterator[int] = field(default_factory=lambda: count(1))
 
     def answer(self, method: str, path: str, body: bytes) -> Answer:
@@ -125,6 +138,7 @@ class Control:
         if wanted.get("empty"):
             owned = available = 0
         self.faults.let_go()
+        self.planned = []
         self.calls.switches = self.switches
         self.calls.limits.fill()
         self.calls.clock.real()
@@ -154,7 +168,33 @@ class Control:
         return uuid4().hex.upper(), f"447500{next(self.serial) % 10**6:06d}"
 
     def _post_outside(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        _only(wanted, "act", "number", "number_key", "country", "set", "omit")
+        _only(wanted, "act", "number", "number_key", "country", "set", "omit", "after")
+        if "after" not in wanted:
+            return self._outside(wanted)
+        after = wanted.pop("after")
+        _only(after, "endpoint", "calls")
+        if after.get("endpoint") not in ENDPOINTS or int(after.get("calls", 1)) < 1:
+            raise Wrong(
+                f"after must be like {{'endpoint': 'list_owned', 'calls': 1}}, one of {', '.join(ENDPOINTS)}"
+            )
+        with self.lock:
+            self.planned.append(Planned(after["endpoint"], int(after.get("calls", 1)), wanted))
+            return {"planned": len(self.planned)}
+
+    def answered(self, endpoint: str) -> None:
+        """A call has been answered, though not yet sent: do what others were to do right after it."""
+        if not self.planned:
+            return
+        with self.lock:
+            for planned in self.planned:
+                planned.calls -= planned.endpoint == endpoint
+            due = [planned for planned in self.planned if planned.calls == 0]
+            self.planned = [planned for planned in self.planned if planned.calls > 0]
+        for planned in due:
+            with suppress(Wrong):  # the number is not there any more
+                self._outside(planned.wanted)
+
+    def _outside(self, wanted: dict[str, Any]) -> dict[str, Any]:
         act = wanted.get("act")
         place = {
             "purchase": f"place = {FOR_SALE}",

@@ -134,7 +134,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, request: Request, fault_kind: str = "", keep: bool = True) -> Answer:
         try:
-            return self.server.calls.answer(request, fault_kind=fault_kind, keep=keep)
+            answer = self.server.calls.answer(request, fault_kind=fault_kind, keep=keep)
+            self.server.control.answered(request.endpoint)
+            return answer
         except Exception:
             if not self.server.stopping:
                 traceback.print_exc()

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from numbersadmin.sandbox.numbers import NewNumber
 
 VERSION = 1
+WAIT = 1  # seconds for a sandbox that is just ending to let go of the file
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE numbers (
@@ -100,11 +101,16 @@ class Store:
         self._counts: dict[tuple[int, Filter], int] = {}
         self._caps: set[str] | None = None
         try:
-            self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None, timeout=5)
+            self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None, timeout=WAIT)
             if file != ":memory:":
                 Path(file).chmod(0o600)
+            self._db.execute(
+                "PRAGMA locking_mode=EXCLUSIVE"
+            )  # two sandboxes on one file would contradict each other
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute("BEGIN EXCLUSIVE")
+            self._db.execute("COMMIT")
             self._prepare()
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"{file}: {error}") from error

@@ -1,12 +1,21 @@
 """The five calls as the documentation shows them, under both prefixes."""
 
+import contextlib
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from numbersadmin.sandbox.acts import Acts
+from numbersadmin.sandbox.calls import Calls, Request
+from numbersadmin.sandbox.clock import Clock
+from numbersadmin.sandbox.numbers import FOR_SALE, new_number
+from numbersadmin.sandbox.store import Store
+
 OLD, NEW = "/sms/1/numbers", "/numbers/1/numbers"
+FOR_SALE_CONDITION = f"place = {FOR_SALE}"
 DOCUMENTED = {"owned": 0, "available": 14}
 GB_KEY, GB_OWNED_KEY = "58B3840032C7774BAC840EEEA2C23A44", "6FED0BC540BFADD9B05ED7D89AAC22FA"
 PERCENT_KEY = "3B9D1EACAB7FBDRN%EE03592BFCD6BE"
@@ -222,6 +231,42 @@ def test_fifty_buyers_of_one_number_get_it_once(sandbox, caller):
     assert sorted(answers) == [200] + [400] * 49
     assert len(sandbox.acts("purchase")) == 1
     assert sandbox.api("state")["calls"]["purchase"] == 50
+
+
+class Unguarded(Store):
+    """A store that lets two threads look before either has written."""
+
+    def __init__(self):
+        super().__init__(":memory:")
+        self.both = threading.Barrier(2, timeout=5)
+
+    @contextlib.contextmanager
+    def change(self, *, keep=True):
+        yield
+
+    def find(self, condition, *values):
+        found = super().find(condition, *values)
+        if "number_key" in condition and FOR_SALE_CONDITION in condition:
+            self.both.wait()
+        return found
+
+
+@pytest.mark.parametrize(("store", "bought"), [(Unguarded, 2), (lambda: Store(":memory:"), 1)])
+def test_without_the_guard_two_buyers_get_one_number(store, bought):
+    kept = store()
+    with Store.change(kept):
+        kept.add([new_number(FOR_SALE, {"number": "447860041117"}, GB_KEY)])
+    clock = Clock()
+    calls = Calls(kept, clock, Acts(kept, clock), frozenset({"App sandbox"}))
+    body = json.dumps({"numberKey": GB_KEY}).encode()
+    with ThreadPoolExecutor(2) as pool:
+        list(
+            pool.map(
+                lambda n: calls.answer(Request(n, "purchase", OLD, "", "", "App sandbox", body)), range(2)
+            )
+        )
+    assert len(kept.acts()) == bought
+    kept.close()
 
 
 def test_many_at_once_lose_nothing(sandbox, account, caller):

@@ -35,6 +35,18 @@ def test_outside_purchase_and_cancellation_are_acts_of_others(sandbox, account):
     assert {act["request"] for act in sandbox.acts()} == {None}
 
 
+def test_others_act_between_two_pages_of_a_list(sandbox, account):
+    sandbox.stock(
+        owned=[{"number": f"44786005{n:04}"} for n in range(4)], available=[{"number": "447860059999"}]
+    )
+    for act in ({"act": "cancel", "number": "447860050001"}, {"act": "purchase", "number": "447860059999"}):
+        sandbox.api("outside", act | {"after": {"endpoint": "list_owned", "calls": 1}})
+    pages = [account.call("GET", params={"limit": 2, "page": page}).json() for page in range(2)]
+    assert [page["numberCount"] for page in pages] == [4, 4]  # no count betrays it
+    seen = {n["number"][-4:] for page in pages for n in page["numbers"]}
+    assert seen == {"0000", "0001", "0003", "9999"}  # 0002 is owned and was never listed, 0001 is gone
+
+
 def test_ledger_tells_what_was_bought_for_how_much(sandbox, account):
     sandbox.stock(
         available=[{"number": NUMBER, "numberKey": "K", "pricePerMonth": "31", "setupPrice": "2.50"}]
@@ -142,6 +154,7 @@ def test_reset_forgets_everything(sandbox, account):
         ("clock", {"noww": None}),
         ("outside", {"act": "steal", "number": "1"}),
         ("outside", {"act": "cancel"}),
+        ("outside", {"act": "cancel", "number": "1", "after": {"endpoint": "list"}}),
         ("outside", {"act": "change", "number": "447860041117", "set": {"price": {"perMonth": 1}}}),
         ("numbers", {"owned": [{"omit": ["number", "country", "type", "capabilities", "shared"]}]}),
         ("reset", {"amount": 3}),

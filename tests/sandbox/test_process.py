@@ -119,6 +119,19 @@ def test_term_and_interrupt_end_it_at_once_even_while_a_call_hangs(start, caller
         assert failed.is_set()
 
 
+def test_term_while_numbers_are_still_made_ends_it_too():
+    command = [sys.executable, "-m", "numbersadmin.sandbox", "--owned", "1000000"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    status = Path(f"/proc/{process.pid}/status")
+    while not int(status.read_text().split("SigCgt:")[1].split()[0], 16) & 1 << (signal.SIGTERM - 1):
+        time.sleep(0.005)  # until it listens for TERM
+    begun = time.monotonic()
+    process.terminate()
+    out, errors = process.communicate(timeout=5)
+    assert time.monotonic() - begun < 1
+    assert (process.returncode, out, errors) == (0, "", "")
+
+
 def run(*arguments):
     command = [sys.executable, "-m", "numbersadmin.sandbox", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=10, check=False)
@@ -131,7 +144,10 @@ def test_wrong_starts_say_what_is_wrong(start, tmp_path):
     refused = run("--bind", "127.0.0.1:0", "--file", str(other))
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
     assert str(other) in refused.stderr
-    own = start("--owned", "0", "--available", "0")
+    file = str(tmp_path / "provider.sqlite3")
+    own = start("--owned", "0", "--available", "0", "--file", file)
+    second = run("--bind", "127.0.0.1:0", "--file", file)
+    assert (second.returncode, "database is locked" in second.stderr) == (1, True)
     taken = run("--bind", own.url.removeprefix("http://"), "--owned", "0", "--available", "0")
     assert (taken.returncode, taken.stdout) == (1, "")
     assert "Address already in use" in taken.stderr
