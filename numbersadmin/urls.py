@@ -12,3 +12,5 @@ urlpatterns = [
     path("audit/", include("numbersadmin.audit.urls")),
     path("sync/", include("numbersadmin.sync.urls")),
 ]
+
+handler500 = "numbersadmin.web.server_error"

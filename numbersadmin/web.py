@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -10,8 +11,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django_htmx.middleware import HtmxDetails
 
 View = Callable[..., HttpResponse]
@@ -97,3 +100,16 @@ def wants_fragment(request: HtmxRequest) -> bool:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The page for a form that no longer belongs to the session, as after signing in in another tab."""
     return render(request, "403_csrf.html", status=403)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """The page for our own failures; a database that is away or busy is said to be that, and answers 503.
+
+    Rendered without a context: nothing that may have failed is needed to say so.
+    """
+    away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
+    context = {"database_away": away, "reference": facts().request_id}
+    response = HttpResponse(render_to_string("500.html", context), status=503 if away else 500)
+    if away:
+        response.headers["Retry-After"] = "10"
+    return response

@@ -25,6 +25,7 @@ SEE = {
     "sync.view",
     "audit.view",
     "me.view",
+    "sandbox.control",  # its page exists only with the sandbox, so that anyone can see how the product behaves
 }
 
 PERMISSIONS: dict[str, frozenset[str]] = {
@@ -49,7 +50,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     Role.ADMIN: frozenset(
         SEE
         | {"orders.withdraw_any", "sync.start", "costs.export", "audit.view_all", "audit.export"}
-        | {"people.manage", "provider.credentials", "sandbox.control"}
+        | {"people.manage", "provider.credentials"}
     ),
 }
 

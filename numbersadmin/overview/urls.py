@@ -1,5 +1,14 @@
-"""Addresses of the overview pages."""
+"""Addresses of the front page, the go-to box, the probes and the sandbox's page."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from numbersadmin.overview import views
+
+urlpatterns = [
+    path("", views.overview, name="overview"),
+    path("go/", views.go, name="go"),
+    path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
+    path("sandbox/", views.sandbox, name="sandbox"),
+    path("styleguide/", views.styleguide, name="styleguide"),
+]

@@ -1,0 +1,103 @@
+"""The front page, the go-to box, the probes, and the page of the sandbox."""
+
+import re
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.http import require_http_methods, require_safe
+
+from numbersadmin.numbers.models import OwnedNumber
+from numbersadmin.orders.models import Order
+from numbersadmin.overview import sandbox_control, selectors
+from numbersadmin.overview.forms import MisbehaveForm, OutsideForm
+from numbersadmin.overview.probes import readiness
+from numbersadmin.web import HtmxRequest, require
+
+_ORDER = re.compile(r"(?:order\s*#?|#)\s*(\d{1,9})|(\d{1,6})", re.IGNORECASE)
+
+
+@login_not_required
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:
+    return JsonResponse({"status": "ok"})
+
+
+@login_not_required
+@require_safe
+def readyz(request: HttpRequest) -> HttpResponse:
+    found = readiness(timezone.now())
+    return JsonResponse(found.facts(), status=200 if found.ready else 503)
+
+
+@require("overview.view")
+@require_safe
+def overview(request: HtmxRequest) -> HttpResponse:
+    now = timezone.now()
+    return render(request, "overview/overview.html", {"front": selectors.front_page(request.user, now), "now": now})
+
+
+@require("overview.view")
+@require_safe
+def go(request: HtmxRequest) -> HttpResponse:
+    """An order by its number, an owned number by all its digits, else the list of what fits."""
+    wanted = request.GET.get("q", "").strip()[:60]
+    if not wanted:
+        return render(request, "overview/go.html")
+    order = _ORDER.fullmatch(wanted)
+    if order and Order.objects.filter(pk=int(order[1] or order[2])).exists():
+        return redirect("order", int(order[1] or order[2]))
+    digits = re.sub(r"[\s+().-]+", "", wanted).removeprefix("00")
+    if digits.isdigit() and (number := OwnedNumber.objects.filter(number=digits).order_by("-id").first()):
+        return redirect("number", number.pk)
+    return redirect(f"/numbers/?{urlencode({'q': wanted, 'state': 'all'})}")
+
+
+@require("overview.view")
+@require_safe
+def styleguide(request: HtmxRequest) -> HttpResponse:
+    if not settings.DEBUG:
+        raise Http404
+    return render(request, "overview/styleguide.html")
+
+
+@require("sandbox.control")
+@require_http_methods(["GET", "HEAD", "POST"])
+def sandbox(request: HtmxRequest) -> HttpResponse:
+    if not settings.SANDBOX:
+        raise Http404
+    what = request.POST.get("what", "")
+    misbehave = MisbehaveForm(request.POST if what == "misbehave" else None)
+    outside = OutsideForm(request.POST if what == "outside" else None)
+    context = {"misbehave": misbehave, "outside": outside, "state": None, "problem": "", "now": timezone.now()}
+    try:
+        if said := play(what, misbehave, outside):
+            messages.success(request, said)
+            return redirect("sandbox")
+        context["state"] = sandbox_control.state()
+    except sandbox_control.SandboxSaysNo as no:
+        context["problem"] = str(no)
+    refused = misbehave.errors or outside.errors or context["problem"]
+    return render(request, "overview/sandbox.html", context, status=422 if refused and what else 200)
+
+
+def play(what: str, misbehave: MisbehaveForm, outside: OutsideForm) -> str:
+    """Do what the page asked the sandbox for and say what was done; nothing when the form is not in order."""
+    if what == "behave":
+        sandbox_control.behave()
+        return "The sandbox behaves again."
+    if what == "misbehave" and misbehave.is_valid():
+        sandbox_control.misbehave(**misbehave.cleaned_data)
+        return "The sandbox will misbehave on the next such call."
+    if what == "outside" and outside.is_valid():
+        given = outside.cleaned_data
+        if given["act"] == "price":
+            sandbox_control.change_price(number=given["number"], price=str(given["price"]))
+        else:
+            sandbox_control.act_outside(act=given["act"], number=given["number"])
+        return "Done at the provider. The next sync will find it."
+    return ""
