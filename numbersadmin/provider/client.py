@@ -45,6 +45,8 @@ DEADLINE_FACTOR = 3  # a whole answer may take three times the longest silence w
 PEOPLE_AT_ONCE = 4  # a process lets so many pages wait for the provider; the rest of its threads stay free
 PEOPLE_QUEUE_SECONDS = 0.3
 RETRY_WAIT = 5.0
+BUSY_SECONDS = 1.0  # after a 429 that does not say how long
+BACKOFF_SECONDS = 0.25
 
 
 class Provider:
@@ -196,8 +198,9 @@ class Provider:
             try:
                 return self._once(target, turn, ends), turn
             except ProviderBusy as busy:
-                trouble, pause = busy, busy.retry_after or 1.0
-                trouble.retry_after = pause
+                pause = BUSY_SECONDS if busy.retry_after is None else busy.retry_after
+                busy.retry_after = max(pause, 1.0)
+                trouble = busy
                 if ends is not None and pause > PERSON_RETRY_AFTER:
                     raise
             except ProviderDown as down:
@@ -278,8 +281,8 @@ class Provider:
             self._limiter.refused(turn, self._own(result.text))
         elif answer.status == 429:
             self._limiter.pause(turn, answer.retry_after)
-        elif answer.status >= 500 or 300 <= answer.status < 400:
-            self._limiter.failed(turn, f"the provider answered {answer.status}")
+        elif result.error_kind in outcome.NOT_THE_API:
+            self._limiter.failed(turn, result.text)
         else:
             self._limiter.ok(turn)
         return replace(result, text=self._own(result.text))
@@ -353,4 +356,4 @@ def _within(seconds: float, ends: float | None) -> float:
 def _backoff(turn_number: int, retry_after: float | None) -> float:
     if retry_after is not None:
         return retry_after
-    return float(0.25 * 2**turn_number * random.uniform(0.75, 1.25))  # noqa: S311 - spreads retries
+    return float(BACKOFF_SECONDS * 2**turn_number * random.uniform(0.75, 1.25))  # noqa: S311 - spreads retries

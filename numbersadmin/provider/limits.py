@@ -59,7 +59,7 @@ class Wait:
 @lru_cache(maxsize=32)
 def account_name(base_url: str, authorization: str) -> str:
     """A name for credentials at an address, from which nobody finds a password by guessing fast."""
-    return hashlib.pbkdf2_hmac("sha256", authorization.encode(), base_url.encode(), 20_000, 12).hex()
+    return hashlib.pbkdf2_hmac("sha256", authorization.encode(), base_url.encode(), 5_000, 12).hex()
 
 
 class Limiter:

@@ -11,6 +11,7 @@ from numbersadmin.provider.schema import (
 from numbersadmin.provider.transport import Answer, SendFailed
 
 NO_CREDIT = "NOT_ENOUGH_CREDITS"
+NOT_THE_API = frozenset({"server_error", "busy", "redirect", "bad_answer", "unexpected_status"})
 RESERVATION_OVER = frozenset({"BILLING_FAILED", "ERROR", "RESERVATION_FAILED"})
 
 

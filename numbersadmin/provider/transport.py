@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.client import HTTPResponse, IncompleteRead
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 
@@ -163,10 +164,44 @@ def _connect_words(reason: Exception) -> str:
     return "no connection to the provider in time"
 
 
+class _Lines:
+    """A reader that remembers its last line."""
+
+    last = b""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    def readline(self, *limit: int) -> bytes:
+        self.last = self._reader.readline(*limit)
+        return self.last
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+
+class _WholeHead(HTTPResponse):
+    """The standard library takes a connection that ends among the headers for the end of the headers.
+
+    A 204 broken off there would count as done.
+    """
+
+    def begin(self) -> None:
+        """Read status and headers, to the empty line that ends them."""
+        reader = self.fp
+        lines: Any = _Lines(reader)
+        self.fp = lines
+        super().begin()
+        self.fp = reader
+        if lines.last not in (b"\r\n", b"\n"):
+            raise IncompleteRead(lines.last)
+
+
 class _Watched:
     """Tells the watch of this thread's exchange which socket it runs over, once the request is out."""
 
     sock: Any
+    response_class: Any = _WholeHead
 
     def getresponse(self) -> Any:
         """Wait for the answer; the request has been sent by now."""

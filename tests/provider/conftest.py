@@ -85,12 +85,19 @@ def answer(status: int = 200, body: Any = b"", **headers: str) -> bytes:
 def reset(connection: socket.socket) -> None:
     """Break the connection the hard way."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
+    raise ConnectionAbortedError  # ends the talk, which closes the connection
 
 
 def hang_up(connection: socket.socket) -> None:
     """End the connection without a word."""
     connection.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture(autouse=True)
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pauses that nobody asked for, shortened."""
+    monkeypatch.setattr("numbersadmin.provider.client.BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("numbersadmin.provider.client.BACKOFF_SECONDS", 0.01)
 
 
 @pytest.fixture
