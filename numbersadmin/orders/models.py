@@ -87,6 +87,7 @@ class OrderItem(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
     failure = models.CharField(max_length=30, blank=True)  # a code; templates have the words
     failure_text = models.CharField(max_length=300, blank=True)  # the provider's own words
+    note = models.CharField(max_length=30, blank=True)  # how it became done, when not by the plain answer
     quote = models.JSONField(encoder=DjangoJSONEncoder)
     approved_quote = models.JSONField(null=True, encoder=DjangoJSONEncoder)
     executed_quote = models.JSONField(null=True, encoder=DjangoJSONEncoder)
@@ -171,6 +172,10 @@ class ProviderAttempt(models.Model):
     error_kind = models.CharField(max_length=40, blank=True)
     response = models.JSONField(null=True, encoder=DjangoJSONEncoder)
     evidence = models.JSONField(default=list, encoder=DjangoJSONEncoder)  # what each look found
+    ambiguous = models.BooleanField(
+        default=False
+    )  # it may have acted although nobody could tell, or still may
+    known_keys = models.JSONField(default=list)  # keys of the same number that were ours before it was sent
 
     class Meta:
         constraints = [

@@ -1,0 +1,285 @@
+"""What pages and other parts need to know about orders: lists, who waits for whom, what is under way."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
+
+from numbersadmin.accounts.models import User
+from numbersadmin.accounts.roles import PERMISSIONS
+from numbersadmin.orders.models import (
+    LIVE,
+    Decision,
+    Kind,
+    Order,
+    OrderItem,
+    ProviderAttempt,
+    State,
+    Verdict,
+)
+from numbersadmin.orders.quotes import Costs, Offer, Quote, costs_of
+
+OPEN = (State.PENDING, State.APPROVED, State.EXECUTING, State.UNKNOWN)
+OVER = (State.REJECTED, State.WITHDRAWN, State.EXPIRED, State.FAILED)
+TABS: dict[str, str] = {
+    "waiting": "Needs a decision",
+    "mine": "Mine",
+    "approved": "Approved",
+    "done": "Done",
+    "rejected": "Rejected",
+    "all": "All",
+}
+TAB_STATES: dict[str, tuple[State, ...]] = {
+    "approved": (State.APPROVED, State.EXECUTING, State.UNKNOWN),
+    "done": (State.DONE,),
+    "rejected": OVER,
+}
+# An order with items in several states shows the one that asks most of people.
+FIRST_STATES = (
+    State.UNKNOWN,
+    State.PENDING,
+    State.EXECUTING,
+    State.APPROVED,
+    State.DONE,
+    State.FAILED,
+    State.REJECTED,
+    State.EXPIRED,
+    State.WITHDRAWN,
+)
+
+
+# One item --------------------------------------------------------------------------------------------------------
+
+
+def current_quote(item: OrderItem) -> Quote:
+    """The offer that counts now: what was approved, else the provider's changed one, else what was asked."""
+    approved = item.approved_quote if item.approved_at else None
+    return Quote.from_json(approved or item.changed_quote or item.quote)
+
+
+def look_of(item: OrderItem) -> str:
+    """The key into formats.LOOKS for an item: its state, or a more telling word for it."""
+    if item.state == State.PENDING and item.changed_quote:
+        return "price_changed"
+    if item.state == State.FAILED and item.failure == "gone":
+        return "gone"
+    return item.state
+
+
+def order_costs(items: Iterable[OrderItem]) -> Costs:
+    """What an order costs: its items that are still wanted, or all of them when none is."""
+    items = list(items)
+    wanted = [item for item in items if item.state not in OVER]
+    return costs_of(current_quote(item) for item in wanted or items)
+
+
+# What is under way -----------------------------------------------------------------------------------------------
+
+
+def live_purchases(offers: Iterable[Offer]) -> dict[str, int]:
+    """Which of these numbers are in an order that is still going on: reference -> order number."""
+    wanted = set(offers)
+    rows = OrderItem.objects.filter(
+        kind=Kind.PURCHASE, state__in=LIVE, number__in={offer.number for offer in wanted}
+    ).values_list("country", "number", "order_id")
+    return {
+        Offer(country, number).ref: order
+        for country, number, order in rows
+        if Offer(country, number) in wanted
+    }
+
+
+live_refs = live_purchases
+
+
+def live_cancels(owned_ids: Iterable[int]) -> dict[int, int]:
+    """Which of these owned numbers are being cancelled: id of the number -> order number."""
+    rows = OrderItem.objects.filter(kind=Kind.CANCEL, state__in=LIVE, owned_number__in=list(owned_ids))
+    return dict(rows.values_list("owned_number_id", "order_id"))
+
+
+def waiting_for(user: User) -> QuerySet[Order]:
+    """The orders that this person may decide on now, oldest first."""
+    if not user.can("orders.approve"):
+        return Order.objects.none()
+    pending = OrderItem.objects.filter(order=OuterRef("pk"), state=State.PENDING)
+    return Order.objects.filter(Exists(pending)).exclude(requester=user).order_by("created_at", "id")
+
+
+def approvers() -> QuerySet[User]:
+    """Everyone who may approve, by name; a requester among them is not to be shown."""
+    roles = [role for role, permissions in PERMISSIONS.items() if "orders.approve" in permissions]
+    return User.objects.filter(is_active=True, grants__role__in=roles).distinct().order_by("username")
+
+
+def items_in_state(state: State, *, kind: Kind | None = None) -> QuerySet[OrderItem]:
+    """Items that stand so, oldest first, with their order: as the front page counts and lists them."""
+    items = OrderItem.objects.filter(state=state).select_related("order__requester").order_by("updated_at")
+    return items.filter(kind=kind) if kind else items
+
+
+# The list --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    """One order in a list."""
+
+    order: Order
+    items: list[OrderItem]
+    look: str
+    costs: Costs
+    may_decide: bool
+    decision: Decision | None  # the last one
+
+    @property
+    def first(self) -> OrderItem:
+        """The item that the row shows."""
+        return self.items[0]
+
+    @property
+    def more(self) -> int:
+        """How many items there are beside it."""
+        return len(self.items) - 1
+
+
+def overall_look(items: list[OrderItem]) -> str:
+    """The key into formats.LOOKS for a whole order."""
+    return look_of(
+        min(items, key=lambda item: (FIRST_STATES.index(State(item.state)), not item.changed_quote))
+    )
+
+
+def orders_of(viewer: User, tab: str, q: str = "") -> QuerySet[Order]:
+    """The orders under a tab (a key of TABS): those that wait oldest first, all others newest first."""
+    if tab == "waiting":
+        found = Order.objects.filter(_has(State.PENDING, State.UNKNOWN)).order_by("created_at", "id")
+    else:
+        found = Order.objects.order_by("-id")
+    if tab == "mine":
+        found = found.filter(requester=viewer)
+    if tab in TAB_STATES:
+        found = found.filter(_has(*TAB_STATES[tab]))
+    if words := q.strip().removeprefix("+"):
+        digits = "".join(letter for letter in words if letter.isdigit())
+        matching = Q(requester__username__icontains=words) | Q(reason__icontains=words)
+        matching |= Q(cost_centre__icontains=words)
+        if digits and len(digits) <= 18:
+            numbers = OrderItem.objects.filter(order=OuterRef("pk"), number__contains=digits)
+            matching |= Q(pk=int(digits)) | Q(Exists(numbers))
+        found = found.filter(matching)
+    return found
+
+
+def _has(*states: State) -> Exists:
+    return Exists(OrderItem.objects.filter(order=OuterRef("pk"), state__in=states))
+
+
+def order_rows(
+    *, viewer: User, tab: str = "waiting", q: str = "", page: int | str = 1, per_page: int = 50
+) -> "Page[Any]":
+    """A page of orders as Django's Page; its `object_list` holds OrderRow. Queries do not grow with rows."""
+    items = OrderItem.objects.order_by("id")
+    decisions = Decision.objects.select_related("approver").order_by("id")
+    found = (
+        orders_of(viewer, tab, q)
+        .select_related("requester", "owner")
+        .prefetch_related(Prefetch("items", items), Prefetch("decisions", decisions))
+    )
+    shown: Page[Any] = Paginator(found, per_page).get_page(page)
+    shown.object_list = [_row(order, viewer) for order in shown.object_list]
+    return shown
+
+
+def _row(order: Order, viewer: User) -> OrderRow:
+    items, decisions = list(order.items.all()), list(order.decisions.all())
+    look = overall_look(items)
+    waits = any(item.state == State.PENDING for item in items)
+    approver = viewer.can("orders.approve")
+    if waits and approver and order.requester_id == viewer.pk:
+        look = "other_approver"
+    return OrderRow(
+        order=order,
+        items=items,
+        look=look,
+        costs=order_costs(items),
+        may_decide=waits and approver and order.requester_id != viewer.pk,
+        decision=decisions[-1] if decisions else None,
+    )
+
+
+def tab_counts(viewer: User) -> dict[str, int]:
+    """How many orders are under the tabs that ask for something: waiting and mine still open."""
+    mine = Q(requester=viewer) & _has(*OPEN)
+    return {
+        **Order.objects.aggregate(
+            waiting=Count("pk", filter=_has(State.PENDING, State.UNKNOWN)), mine=Count("pk", filter=mine)
+        )
+    }
+
+
+def decided_since(since: datetime, most: int = 10) -> list[Decision]:
+    """The latest decisions since a moment, newest first, each with its order and its items."""
+    found = Decision.objects.filter(at__gte=since).select_related("approver", "order__requester")
+    return list(found.prefetch_related("order__items").order_by("-id")[:most])
+
+
+# Export ----------------------------------------------------------------------------------------------------------
+
+EXPORT_ITEM_FIELDS = (
+    "number",
+    "number_key",
+    "state",
+    "approved_price_per_month",
+    "approved_setup_price",
+    "currency",
+    "attempts",
+    "updated_at",
+)
+EXPORT_COLUMNS = ("order", "kind", "requester", "approvers", "reason", "created_at", *EXPORT_ITEM_FIELDS)
+
+
+def export_orders(batch: int = 500) -> Iterator[dict[str, Any]]:
+    """Every order with its items as plain values, oldest first."""
+    attempts = ProviderAttempt.objects.only("item_id")
+    approvals = Decision.objects.filter(verdict=Verdict.APPROVE).select_related("approver").order_by("id")
+    orders = (
+        Order.objects.select_related("requester")
+        .prefetch_related(
+            Prefetch("items", OrderItem.objects.order_by("id")),
+            Prefetch("items__attempts", attempts),
+            Prefetch("decisions", approvals),
+        )
+        .order_by("id")
+    )
+    for order in orders.iterator(chunk_size=batch):
+        yield {
+            "order": order.pk,
+            "kind": order.kind,
+            "requester": order.requester.username,
+            "approvers": list(dict.fromkeys(d.approver.username for d in order.decisions.all())),
+            "reason": order.reason,
+            "created_at": order.created_at,
+            "items": [_export_item(item) for item in order.items.all()],
+        }
+
+
+def export_lines(orders: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The same, a line an item, as a table has it."""
+    for order in orders:
+        for item in order["items"]:
+            yield {**order, **item}
+
+
+def _export_item(item: OrderItem) -> dict[str, Any]:
+    values = {name: getattr(item, name) for name in EXPORT_ITEM_FIELDS if name != "attempts"}
+    return {**values, "attempts": len(item.attempts.all())}
+
+
+def state_counts(items: Iterable[OrderItem]) -> Counter[str]:
+    """How many items stand how."""
+    return Counter(item.state for item in items)

@@ -1,0 +1,97 @@
+"""One sweep over all orders: the rows are the queue, so whatever was left anywhere is picked up here."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from numbersadmin.orders.errors import Moved
+from numbersadmin.orders.execution import Clock, Step, execute_item
+from numbersadmin.orders.models import OrderItem, ProviderAttempt, State
+from numbersadmin.orders.recording import APPROVED_HOURS, expire_if_due
+from numbersadmin.orders.settling import abandon, settle_item
+from numbersadmin.provider.client import Provider
+from numbersadmin.provider.errors import ProviderError
+
+logger = logging.getLogger(__name__)
+
+LONGEST_SWEEP = timedelta(minutes=10)
+
+
+@dataclass(slots=True)
+class Swept:
+    """What a sweep did: how many items expired, were found abandoned, were tried, and were looked for."""
+
+    expired: int = 0
+    abandoned: int = 0
+    executed: int = 0
+    looked: int = 0
+    problem: ProviderError | None = None  # what stopped it early
+
+
+def carry_out(*, item_id: int, provider: Provider, clock: Clock) -> Step:
+    """Carry out one item, and look for it at once should there be no definite answer."""
+    step = execute_item(item_id=item_id, provider=provider, clock=clock)
+    if step.state == State.UNKNOWN:
+        settle_item(item_id=item_id, provider=provider, clock=clock)
+    return step
+
+
+def sweep(
+    *, provider: Provider, clock: Clock, at_once: bool = False, leave: timedelta = timedelta()
+) -> Swept:
+    """Expire, find abandoned calls, carry out what is approved, look for what is unknown and due.
+
+    `at_once` looks for all unknown outcomes, due or not. Items approved less than `leave` ago are left to the
+    worker that was told of them.
+    """
+    swept, start = Swept(), clock()
+    swept.expired = expire(start)
+    swept.abandoned = _abandoned(start)
+    due = Q(not_before=None, approved_at__lte=start - leave) | Q(not_before__lte=start)
+    for pk in _ids(OrderItem.objects.filter(due, state=State.APPROVED)):
+        if swept.problem or clock() - start > LONGEST_SWEEP:
+            break
+        step = execute_item(item_id=pk, provider=provider, clock=clock)
+        swept.executed += step.state != State.APPROVED
+        swept.problem = step.problem
+    unknown = OrderItem.objects.filter(state=State.UNKNOWN)
+    if not at_once:
+        unknown = unknown.filter(Q(not_before=None) | Q(not_before__lte=clock()))
+    for pk in _ids(unknown):
+        if clock() - start > LONGEST_SWEEP:
+            break
+        look = settle_item(item_id=pk, provider=provider, clock=clock, at_once=at_once)
+        swept.looked += look is not None
+        if look and look.problem:
+            swept.problem = look.problem
+            break
+    return swept
+
+
+def expire(now: datetime) -> int:
+    """Let everything expire whose time has run out; returns how many items."""
+    waiting = OrderItem.objects.select_related("order").filter(
+        Q(state=State.PENDING, order__expires_at__lte=now)
+        | Q(state=State.APPROVED, approved_at__lte=now - timedelta(hours=APPROVED_HOURS))
+    )
+    count = 0
+    for item in waiting.order_by("id"):
+        try:
+            count += expire_if_due(item, now)
+        except Moved:
+            logger.info("item %s: somebody else was first", item.pk)
+    return count
+
+
+def _abandoned(now: datetime) -> int:
+    left = ProviderAttempt.objects.select_related("item__order").filter(
+        outcome__isnull=True, lease_until__lte=now
+    )
+    return sum(abandon(attempt, now) for attempt in left.order_by("id"))
+
+
+def _ids(items: Iterable[OrderItem]) -> list[int]:
+    return [item.pk for item in items]

@@ -1,0 +1,40 @@
+"""What the worker does for orders. The rows are the queue: a lost message loses nothing, the sweep finds it."""
+
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+
+from celery import shared_task
+from django.utils import timezone
+
+from numbersadmin import web
+from numbersadmin.orders import sweeping
+from numbersadmin.provider.client import get_provider
+
+logger = logging.getLogger(__name__)
+
+LEAVE = timedelta(seconds=20)  # what was approved just now is being carried out already
+
+
+@shared_task(name="numbersadmin.orders.tasks.execute_item")
+def execute_item(*, item_id: int) -> None:
+    """Carry out one approved item."""
+    with web.acting("celery"):
+        sweeping.carry_out(item_id=item_id, provider=get_provider(), clock=timezone.now)
+
+
+@shared_task(name="numbersadmin.orders.tasks.sweep")
+def sweep() -> None:
+    """Pick up whatever was left."""
+    with web.acting("celery"):
+        sweeping.sweep(provider=get_provider(), clock=timezone.now, leave=LEAVE)
+
+
+def enqueue(item_ids: Iterable[int]) -> None:
+    """Tell the worker about items to carry out, after the commit. A broker that is down only costs time."""
+    for item_id in item_ids:
+        try:
+            execute_item.apply_async(kwargs={"item_id": item_id}, retry=False)
+        except Exception:  # any broker's own errors; the sweep picks the items up
+            logger.warning("the broker could not be told of item %s", item_id, exc_info=True)
+            return

@@ -1,0 +1,128 @@
+"""What happened to an order, told from its audit events, and what comes next."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from numbersadmin.accounts.models import User
+from numbersadmin.audit.models import ActorType, AuditEvent
+from numbersadmin.formats import money_text, phone_intl
+from numbersadmin.orders.models import Kind, Order, OrderItem, State
+from numbersadmin.orders.quotes import Quote, costs_of
+from numbersadmin.orders.words import FAILURES, PROVIDER, why_unknown
+
+ICONS = {
+    "order.submitted": ("plus", ""),
+    "order.approved": ("check", "ok"),
+    "order.rejected": ("circle-x", "bad"),
+    "order.withdrawn": ("ban", ""),
+    "order.expired": ("clock", ""),
+    "item.executing": ("receipt", "info"),
+    "item.price_changed": ("receipt", "warn"),
+    "item.bought": ("circle-check", "ok"),
+    "item.cancelled": ("ban", ""),
+    "item.failed": ("circle-x", "bad"),
+    "item.unknown": ("help-circle", "warn"),
+    "item.not_sent": ("clock", ""),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a timeline, as components/timeline.html takes it; `next` is still to come."""
+
+    text: str
+    at: datetime | None = None
+    who: str = ""
+    icon: str = ""
+    tone: str = ""
+    quote: str = ""
+    next: bool = False
+
+
+def timeline(
+    *, order: Order, events: Sequence[AuditEvent], items: Sequence[OrderItem], viewer: User
+) -> list[Entry]:
+    """What happened, oldest first, events of one act together; then what comes next."""
+    names = _names(events)
+    told = [
+        _entry(order, list(group), len(items), names, viewer)
+        for _, group in groupby(events, key=lambda event: (event.verb, event.actor, event.at, event.reason))
+    ]
+    return told + [Entry(text=text, next=True) for text in _ahead(order, items, viewer)]
+
+
+def _names(events: Iterable[AuditEvent]) -> dict[int, str]:
+    ids = {event.actor_id for event in events if event.actor_id}
+    return {person.pk: person.display_name for person in User.objects.filter(pk__in=ids)}
+
+
+def _entry(order: Order, events: list[AuditEvent], total: int, names: dict[int, str], viewer: User) -> Entry:
+    first = events[0]
+    icon, tone = ICONS.get(first.verb, ("circle-dashed", ""))
+    who = ""
+    if first.actor_type == ActorType.USER:
+        who = "You" if first.actor_id == viewer.pk else names.get(first.actor_id or 0, first.actor)
+    text = _text(order, events)
+    if total > 1 and len(events) == 1:
+        text = f"{text} ({phone_intl(first.number)})"
+    return Entry(text=text, at=first.at, who=who, icon=icon, tone=tone, quote=first.reason)
+
+
+def _text(order: Order, events: list[AuditEvent]) -> str:
+    first, count = events[0], len(events)
+    after = first.after or {}
+    buying = order.kind == Kind.PURCHASE
+    things = "the number" if count == 1 else f"{count} numbers"
+    match first.verb:
+        case "order.submitted":
+            return f"asked for {things}" if buying else f"asked to cancel {things}"
+        case "order.approved":
+            return f"approved {_per_month(events)}" if buying else "approved the cancellation"
+        case "order.rejected":
+            return "rejected it" if count == 1 else f"rejected {things}"
+        case "order.withdrawn":
+            return "withdrew it" if count == 1 else f"withdrew {things}"
+        case "order.expired":
+            return "Expired, because it waited too long"
+        case "item.executing":
+            return "Price unchanged, purchase sent" if buying else "Number checked, cancellation sent"
+        case "item.price_changed":
+            return f"Price check: {_per_month(events)}. Stopped before buying"
+        case "item.bought":
+            return "Found on the purchased list" if after.get("note") else f"Bought from {PROVIDER}"
+        case "item.cancelled":
+            return f"Gone at {PROVIDER}" if after.get("note") else f"Cancelled at {PROVIDER}"
+        case "item.failed":
+            return FAILURES.get(after.get("failure", ""), "It could not be done.")
+        case "item.unknown":
+            return f"Outcome unknown: {why_unknown(after.get('why', ''))}"
+        case "item.not_sent":
+            return f"Not sent: {after.get('text') or 'the provider was busy'}. Trying again"
+    return first.verb
+
+
+def _per_month(events: Iterable[AuditEvent]) -> str:
+    quotes = [Quote.from_json(event.after["quote"]) for event in events if event.after]
+    totals: Any = costs_of(quotes).per_month
+    return ", ".join(f"{money_text(amount, currency)} per month" for currency, amount in totals.items())
+
+
+def _ahead(order: Order, items: Sequence[OrderItem], viewer: User) -> list[str]:
+    """What is still to come, in the order in which it comes."""
+    states = {item.state for item in items}
+    buying = order.kind == Kind.PURCHASE
+    ahead = []
+    if State.PENDING in states:
+        yours = viewer.can("orders.approve") and viewer.pk != order.requester_id
+        ahead.append("Your decision" if yours else "Decision by another approver")
+    if states & {State.PENDING, State.APPROVED}:
+        bought = f"Price checked once more, then bought from {PROVIDER}"
+        ahead.append(bought if buying else f"Number checked once more, then cancelled at {PROVIDER}")
+    if State.EXECUTING in states:
+        ahead.append(f"{PROVIDER}'s answer")
+    if State.UNKNOWN in states:
+        ahead.append("Found, or proved not to have happened")
+    return ahead
