@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from numbersadmin.sandbox.acts import Acts
+from numbersadmin.sandbox.acts import BOUGHT, Acts
 from numbersadmin.sandbox.calls import Calls, Request
 from numbersadmin.sandbox.clock import Clock
 from numbersadmin.sandbox.numbers import FOR_SALE, new_number
 from numbersadmin.sandbox.store import Store
 
 OLD, NEW = "/sms/1/numbers", "/numbers/1/numbers"
-FOR_SALE_CONDITION = f"place = {FOR_SALE}"
 DOCUMENTED = {"owned": 0, "available": 14}
 GB_KEY, GB_OWNED_KEY = "58B3840032C7774BAC840EEEA2C23A44", "6FED0BC540BFADD9B05ED7D89AAC22FA"
 PERCENT_KEY = "3B9D1EACAB7FBDRN%EE03592BFCD6BE"
@@ -246,7 +245,7 @@ class Unguarded(Store):
 
     def find(self, condition, *values):
         found = super().find(condition, *values)
-        if "number_key" in condition and FOR_SALE_CONDITION in condition:
+        if BOUGHT in condition:  # the last look before the act
             self.both.wait()
         return found
 
