@@ -135,7 +135,8 @@ def bare_signed_money(amount: Decimal | None, currency: str) -> SafeString:
 @register.filter
 def money_text(amount: Decimal | None, currency: str) -> str:
     """`1,234.50 EUR` as plain text, for buttons and sentences; "unknown" when it is."""
-    return "unknown" if _unknown(amount, currency) else f"{_figure(amount, currency)}{NBSP}{currency}"
+    known = _known(amount, currency)
+    return "unknown" if known is None else f"{_figure(known, currency)}{NBSP}{currency}"
 
 
 @register.filter
@@ -150,31 +151,29 @@ def minor_units(currency: str) -> int:
     return exact.minor_units(currency)
 
 
-def _unknown(amount: Decimal | None, currency: str) -> bool:
+def _known(amount: object, currency: str) -> Decimal | None:
     # A template variable that does not exist arrives as "", and must not be taken for a zero.
-    return not isinstance(amount, Decimal | int) or not currency
+    return Decimal(amount) if isinstance(amount, Decimal | int) and currency else None
 
 
 def _figure(amount: Decimal, currency: str, signed: bool = False) -> str:
-    shown = exact.rounded(Decimal(amount), currency)
+    shown = exact.rounded(amount, currency)
     sign = MINUS if shown < 0 else "+" if signed and shown > 0 else ""
     return f"{sign}{abs(shown):,.{exact.minor_units(currency)}f}"
 
 
-def _money_cell(
-    amount: Decimal | None, currency: str, signed: bool = False, bare: bool = False
-) -> SafeString:
-    if _unknown(amount, currency):
+def _money_cell(amount: object, currency: str, signed: bool = False, bare: bool = False) -> SafeString:
+    known = _known(amount, currency)
+    if known is None:
         return UNKNOWN
-    amount = Decimal(amount)
-    shown = exact.rounded(amount, currency)
-    full = "" if shown == amount else format_html(' title="{} {}"', _full(amount), currency)
+    shown = exact.rounded(known, currency)
+    full = "" if shown == known else format_html(' title="{} {}"', _full(known), currency)
     code = "" if bare else format_html(' <span class="cur">{}</span>', currency)
     return format_html(
         '<span class="money{}"{}>{}{}</span>',
         "" if shown else " zero",
         full,
-        _figure(amount, currency, signed),
+        _figure(known, currency, signed),
         code,
     )
 
@@ -196,7 +195,7 @@ CAPABILITIES = {
 
 @register.filter
 def country_name(code: str) -> str:
-    """ "Germany" for DE; an unknown code is shown as it is."""
+    """`Germany` for DE; an unknown code is shown as it is."""
     code = str(code or "")
     return SHORTER_NAMES.get(code.upper()) or str(countries.name(code)) or code
 
@@ -219,13 +218,13 @@ def _flags() -> frozenset[str]:
 
 @register.filter
 def type_name(value: str) -> str:
-    """ "Virtual long number" for VIRTUAL_LONG_NUMBER, and the same way for types we have never seen."""
+    """`Virtual long number` for VIRTUAL_LONG_NUMBER, and the same way for types we have never seen."""
     return str(value or "").replace("_", " ").strip().capitalize()
 
 
 @register.filter
 def capability_label(value: str) -> str:
-    """ "Voice" for VOICE; one we do not know in sentence case."""
+    """`Voice` for VOICE; one we do not know in sentence case."""
     return CAPABILITIES[value][1] if value in CAPABILITIES else type_name(value)
 
 
@@ -237,7 +236,7 @@ def capability_icon(value: str) -> str:
 
 @register.filter
 def initials(name: str) -> str:
-    """ "AK" for Ana Kovač, "MA" for manager."""
+    """`SO` for Sales Office, `MA` for manager."""
     words = re.findall(r"\w+", str(name or ""))
     letters = words[0][:2] if len(words) == 1 else "".join(word[0] for word in words[:1] + words[-1:])
     return letters.upper()
