@@ -327,7 +327,7 @@ def _move(owned: OwnedNumber, old: str, new: str, **changes: Any) -> bool:
 
 def assign(
     *,
-    actor: User,
+    actor: User | None,
     numbers: Iterable[OwnedNumber],
     now: datetime,
     owner: User | None | Keep = KEEP,

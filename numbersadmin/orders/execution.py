@@ -52,6 +52,10 @@ CODES = {"not_found": "gone", "conflict": "gone", "busy": "not_sent", "down": "n
 KNOWN_CODES = ("credentials", "no_credit", "reservation_failed", "refused")
 
 
+class Later(Exception):
+    """This item cannot be sent yet, for a reason that concerns no other."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """How an item stands after a try to carry it out, and what kept the provider from answering before that."""
@@ -60,15 +64,16 @@ class Step:
     problem: ProviderError | None = None
 
 
-def execute_item(*, item_id: int, provider: Provider, clock: Clock) -> Step:
-    """Carry out one approved item that is due; anything else is left alone, however often this is called."""
+def execute_item(*, item_id: int, provider: Provider, clock: Clock, at_once: bool = False) -> Step:
+    """Carry out one approved item that is due, or `at_once`; anything else is left alone, however often called."""
     item = (
         OrderItem.objects.select_related("order__requester", "order__owner", "owned_number")
         .filter(pk=item_id)
         .first()
     )
     now = clock()
-    if item is None or item.state != State.APPROVED or (item.not_before and item.not_before > now):
+    waits = item and item.not_before and item.not_before > now and not at_once
+    if item is None or item.state != State.APPROVED or waits:
         return Step(item.state if item else "")
     try:
         if not expire_if_due(item, now):
@@ -78,20 +83,26 @@ def execute_item(*, item_id: int, provider: Provider, clock: Clock) -> Step:
                 record(item, attempt, send(item, attempt, provider), provider, clock)
     except Moved:
         logger.info("item %s: somebody else was first", item_id)
+    except Later as reason:
+        _put_off(item, str(reason), settle_seconds(), clock())
     except ProviderError as problem:
-        _put_off(item, problem, clock())
+        _put_off(item, problem.text or problem.kind, _delay(item, problem), clock())
         return Step(item.state, problem)
     return Step(item.state)
 
 
-def _put_off(item: OrderItem, problem: ProviderError, now: datetime) -> None:
-    """Nothing was sent, because the provider could not be asked: the item stays approved and waits."""
-    delay = min(15.0 * 2**item.looks, 300.0)
+def _delay(item: OrderItem, problem: ProviderError) -> float:
+    """Seconds until the provider is asked again: what it says, else longer each time."""
     if isinstance(problem, CredentialsRefused):
-        delay = CREDENTIALS_DELAY
-    elif problem.retry_after is not None:
-        delay = max(1.0, min(problem.retry_after, LONGEST_DELAY))
-    logger.warning("item %s: put off by %.0f s, the provider: %s", item.pk, delay, problem)
+        return CREDENTIALS_DELAY
+    if problem.retry_after is not None:
+        return max(1.0, min(problem.retry_after, LONGEST_DELAY))
+    return min(15.0 * 2.0**item.looks, 300.0)
+
+
+def _put_off(item: OrderItem, why: str, delay: float, now: datetime) -> None:
+    """Nothing was sent: the item stays approved and waits."""
+    logger.warning("item %s is put off by %.0f s: %s", item.pk, delay, why)
     try:
         amend(item, now=now, not_before=now + timedelta(seconds=delay), looks=min(item.looks + 1, 10))
     except Moved:
@@ -117,7 +128,7 @@ def _prepare_purchase(item: OrderItem, provider: Provider, clock: Clock) -> Prov
             price_changed(item, quote, actor=None, now=clock())
             next_round(item.order, clock())
         return None
-    known = set(OwnedNumber.objects.filter(number=item.number).values_list("number_key", flat=True))
+    known = set(OwnedNumber.objects.open().filter(number=item.number).values_list("number_key", flat=True))
     if item.shared:  # a shared number can be for sale and ours at once
         known |= {facts.number_key for facts in find_owned(provider, offer, wait=READ_WAIT)}
     return claim(item, now=clock(), number_key=quote.number_key, quote=quote, known_keys=sorted(known))
@@ -138,7 +149,7 @@ def _prepare_cancel(item: OrderItem, provider: Provider, clock: Clock) -> Provid
         elif absence_counts(owned, clock()):
             cancelled(item, None, now=clock(), note="already_gone")
         else:
-            raise ProviderBusy("bought a moment ago", retry_after=settle_seconds()) from absent
+            raise Later("it may be too new to be listed") from absent
         return None
     if not same_number(facts.number, item.number):
         failed(item, "key_mismatch", now=clock())
@@ -198,9 +209,7 @@ def claim(
             )
     except IntegrityError as error:  # another call for this item, or for the same key, is not settled yet
         if OrderItem.objects.filter(pk=item.pk, version=item.version).exists():
-            raise ProviderBusy(
-                "another call for this number is not settled", retry_after=settle_seconds()
-            ) from error
+            raise Later("another call for this number is not settled") from error
         raise Moved("Somebody else is carrying this out.") from error
     return attempt
 

@@ -103,7 +103,9 @@ class OrderItem(models.Model):
     not_before = models.DateTimeField(
         null=True
     )  # earliest next step: a retry, or the next look at an unknown outcome
-    looks = models.PositiveSmallIntegerField(default=0)  # looks in a row that found nothing
+    looks = models.PositiveSmallIntegerField(
+        default=0
+    )  # tries in a row that led nowhere: sets the next distance
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()

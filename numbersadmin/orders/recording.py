@@ -15,7 +15,7 @@ from django.db.models import F
 
 from numbersadmin.accounts.models import User
 from numbersadmin.numbers.models import AcquiredBasis, EndBasis, OwnedNumber
-from numbersadmin.numbers.services import Opening, end_number, open_numbers
+from numbersadmin.numbers.services import Opening, assign, end_number, open_numbers
 from numbersadmin.orders.machine import amend, move
 from numbersadmin.orders.models import Kind, Order, OrderItem, Outcome, ProviderAttempt, State
 from numbersadmin.orders.quotes import Quote
@@ -197,6 +197,9 @@ def _bought(
         owned = OwnedNumber.objects.open().filter(number_key=facts.number_key).first()
         if owned is None:
             owned = _open(item, attempt, facts, now, note, digest)
+        elif owned.owner_id is None and not owned.cost_centre:  # nobody has said whose it is: the order does
+            order = item.order
+            assign(actor=None, numbers=[owned], owner=order.owner, cost_centre=order.cost_centre, now=now)
         move(
             item,
             State.DONE,

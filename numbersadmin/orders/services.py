@@ -31,12 +31,20 @@ from numbersadmin.orders.machine import move, moved
 from numbersadmin.orders.models import Decision, Order, OrderItem, State, Verdict
 from numbersadmin.orders.quotes import Offer, Quote, fingerprint_of
 from numbersadmin.orders.recording import expire_if_due, failed, is_purchase, next_round, price_changed
-from numbersadmin.orders.submitting import LONGEST_REASON, MOST_ITEMS, submit_cancel, submit_purchase
+from numbersadmin.orders.submitting import (
+    LONGEST_COST_CENTRE,
+    LONGEST_REASON,
+    MOST_ITEMS,
+    submit_cancel,
+    submit_purchase,
+)
 from numbersadmin.orders.sweeping import Swept, sweep
 from numbersadmin.provider.client import Provider
 from numbersadmin.provider.errors import ProviderBusy, ProviderError
 
 __all__ = [
+    "LONGEST_COST_CENTRE",
+    "LONGEST_REASON",
     "MOST_ITEMS",
     "AlreadyOrdered",
     "AlreadyOwned",
@@ -92,6 +100,7 @@ def approve(
     The prices are read anew first. If any moved, nothing is approved and the new ones wait for a decision.
     """
     items = _undecided(actor, order, now)
+    _check_comment(comment)
     if order.round != round or fingerprint_of(item.fingerprint for item in items) != fingerprint:
         raise OutOfDate("The order has changed since you opened it. Look at it as it is now, then decide.")
     fresh = _ask_again(provider, items, now)
@@ -185,8 +194,7 @@ def reject(*, actor: User, order: Order, comment: str, now: datetime) -> None:
     items = _undecided(actor, order, now)
     if not comment.strip():
         raise Incomplete("Say why you reject it. The requester sees this.", field="comment")
-    if len(comment.strip()) > LONGEST_REASON:
-        raise Incomplete(f"Keep the comment to {LONGEST_REASON} characters.", field="comment")
+    _check_comment(comment)
     with transaction.atomic():
         _decide(order, actor, Verdict.REJECT, items, comment, now)
         for item in items:
@@ -206,6 +214,11 @@ def withdraw(*, actor: User, order: Order, now: datetime) -> None:
             move(
                 item, State.WITHDRAWN, verb="order.withdrawn", actor=actor, now=now, not_before=None, looks=0
             )
+
+
+def _check_comment(comment: str) -> None:
+    if len(comment.strip()) > LONGEST_REASON:
+        raise Incomplete(f"Keep the comment to {LONGEST_REASON} characters.", field="comment")
 
 
 def _undecided(actor: User, order: Order, now: datetime) -> list[OrderItem]:

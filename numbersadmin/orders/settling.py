@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
+
 from numbersadmin.orders.errors import Moved
 from numbersadmin.orders.execution import READ_WAIT, Clock, absence_counts, settle_seconds
 from numbersadmin.orders.lookups import find_for_sale, find_owned
 from numbersadmin.orders.machine import amend
-from numbersadmin.orders.models import OrderItem, Outcome, ProviderAttempt, State
+from numbersadmin.orders.models import Kind, OrderItem, Outcome, ProviderAttempt, State
 from numbersadmin.orders.quotes import Offer
 from numbersadmin.orders.recording import bought, cancelled, failed, is_purchase, next_look, unknown
 from numbersadmin.provider.client import Provider
@@ -35,6 +37,11 @@ class Look:
     def against(self) -> bool:
         """Does it speak against its having been done? Two such looks, far enough apart, prove it."""
         return _against({"owned": self.owned, "for_sale": self.for_sale})
+
+    @property
+    def counts(self) -> bool:
+        """Did the provider answer for good? Only then are the next looks made rarer."""
+        return NO_ANSWER not in (self.owned, self.for_sale) and self.owned != PENDING
 
     def to_json(self) -> dict[str, Any]:
         """As it is kept with the attempt."""
@@ -67,7 +74,8 @@ def settle_item(*, item_id: int, provider: Provider, clock: Clock, at_once: bool
 def _look_for_purchase(item: OrderItem, attempt: ProviderAttempt, provider: Provider, clock: Clock) -> Look:
     offer, now = Offer(item.country, item.number), clock()
     try:
-        found = find_owned(provider, offer, without=attempt.known_keys, wait=READ_WAIT)
+        without = [*attempt.known_keys, *_taken_keys(item)]
+        found = find_owned(provider, offer, without=without, wait=READ_WAIT)
     except ProviderError as problem:
         return Look(now, NO_ANSWER, NO_ANSWER, problem=problem)
     if found:
@@ -80,6 +88,12 @@ def _look_for_purchase(item: OrderItem, attempt: ProviderAttempt, provider: Prov
     except ProviderError as problem:
         return Look(now, NO, NO_ANSWER, problem=problem)
     return Look(now, NO, YES if sale else NO)
+
+
+def _taken_keys(item: OrderItem) -> list[str]:
+    """Keys of the same number that other orders bought: a shared one can be ours twice."""
+    others = OrderItem.objects.filter(number=item.number, kind=Kind.PURCHASE, state=State.DONE)
+    return list(others.exclude(pk=item.pk).values_list("owned_number__number_key", flat=True))
 
 
 def _look_for_cancel(item: OrderItem, attempt: ProviderAttempt, provider: Provider, clock: Clock) -> Look:
@@ -116,9 +130,11 @@ def _conclude(item: OrderItem, attempt: ProviderAttempt, look: Look, now: dateti
         code = "not_bought" if is_purchase(item) else "not_cancelled"
         failed(item, code, now=now, attempt=attempt, evidence=evidence)
     else:
-        amend(item, now=now, looks=item.looks + 1, not_before=next_look(item.looks + 1, now))
-        attempt.evidence = evidence
-        attempt.save(update_fields=["evidence"])
+        looks = item.looks + look.counts
+        with transaction.atomic():
+            amend(item, now=now, looks=looks, not_before=next_look(looks, now))
+            attempt.evidence = evidence
+            attempt.save(update_fields=["evidence"])
 
 
 def proves_not_done(item: OrderItem, evidence: list[dict[str, Any]]) -> bool:
@@ -126,7 +142,7 @@ def proves_not_done(item: OrderItem, evidence: list[dict[str, Any]]) -> bool:
 
     Looks without an answer neither help nor harm. A shared number can be for sale and ours: never proved so.
     """
-    if item.kind == "purchase" and item.shared:
+    if item.kind == Kind.PURCHASE and item.shared:
         return False
     against: list[datetime] = []
     for look in reversed(evidence):

@@ -1,7 +1,6 @@
 """One sweep over all orders: the rows are the queue, so whatever was left anywhere is picked up here."""
 
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,11 +12,12 @@ from numbersadmin.orders.models import OrderItem, ProviderAttempt, State
 from numbersadmin.orders.recording import APPROVED_HOURS, expire_if_due
 from numbersadmin.orders.settling import abandon, settle_item
 from numbersadmin.provider.client import Provider
-from numbersadmin.provider.errors import ProviderError
+from numbersadmin.provider.errors import CredentialsRefused, ProviderBusy, ProviderDown, ProviderError
 
 logger = logging.getLogger(__name__)
 
 LONGEST_SWEEP = timedelta(minutes=10)
+CONCERNS_ALL = (CredentialsRefused, ProviderBusy, ProviderDown)
 
 
 @dataclass(slots=True)
@@ -28,7 +28,12 @@ class Swept:
     abandoned: int = 0
     executed: int = 0
     looked: int = 0
-    problem: ProviderError | None = None  # what stopped it early
+    problem: ProviderError | None = None  # the provider's last one
+
+    def stops(self, problem: ProviderError | None) -> bool:
+        """Note a trouble of the provider; would asking for the next item end alike?"""
+        self.problem = problem or self.problem
+        return isinstance(problem, CONCERNS_ALL)
 
 
 def carry_out(*, item_id: int, provider: Provider, clock: Clock) -> Step:
@@ -44,29 +49,28 @@ def sweep(
 ) -> Swept:
     """Expire, find abandoned calls, carry out what is approved, look for what is unknown and due.
 
-    `at_once` looks for all unknown outcomes, due or not. Items approved less than `leave` ago are left to the
-    worker that was told of them.
+    `at_once` carries out what was put off too, and looks for all unknown outcomes, due or not. Items approved
+    less than `leave` ago are left to the worker that was told of them.
     """
     swept, start = Swept(), clock()
     swept.expired = expire(start)
     swept.abandoned = _abandoned(start)
-    due = Q(not_before=None, approved_at__lte=start - leave) | Q(not_before__lte=start)
-    for pk in _ids(OrderItem.objects.filter(due, state=State.APPROVED)):
-        if swept.problem or clock() - start > LONGEST_SWEEP:
-            break
-        step = execute_item(item_id=pk, provider=provider, clock=clock)
-        swept.executed += step.state != State.APPROVED
-        swept.problem = step.problem
+    approved = OrderItem.objects.filter(state=State.APPROVED)
     unknown = OrderItem.objects.filter(state=State.UNKNOWN)
     if not at_once:
-        unknown = unknown.filter(Q(not_before=None) | Q(not_before__lte=clock()))
-    for pk in _ids(unknown):
-        if clock() - start > LONGEST_SWEEP:
+        untouched = Q(not_before=None, approved_at__lte=start - leave)
+        approved = approved.filter(untouched | Q(not_before__lte=start))
+    for pk in approved.order_by("approved_at", "id").values_list("pk", flat=True):
+        step = execute_item(item_id=pk, provider=provider, clock=clock, at_once=at_once)
+        swept.executed += step.state != State.APPROVED
+        if swept.stops(step.problem) or clock() - start > LONGEST_SWEEP:
             break
+    if not at_once:
+        unknown = unknown.filter(Q(not_before=None) | Q(not_before__lte=clock()))
+    for pk in unknown.order_by("not_before", "id").values_list("pk", flat=True):
         look = settle_item(item_id=pk, provider=provider, clock=clock, at_once=at_once)
         swept.looked += look is not None
-        if look and look.problem:
-            swept.problem = look.problem
+        if (look and swept.stops(look.problem)) or clock() - start > LONGEST_SWEEP:
             break
     return swept
 
@@ -91,7 +95,3 @@ def _abandoned(now: datetime) -> int:
         outcome__isnull=True, lease_until__lte=now
     )
     return sum(abandon(attempt, now) for attempt in left.order_by("id"))
-
-
-def _ids(items: Iterable[OrderItem]) -> list[int]:
-    return [item.pk for item in items]
