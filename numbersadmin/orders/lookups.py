@@ -1,8 +1,7 @@
 """Asking the provider about single numbers: what it asks for them, whether they are ours, whether for sale."""
 
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,7 +11,8 @@ from numbersadmin.provider.errors import ProviderBusy, ProviderError
 from numbersadmin.provider.limits import Caller
 from numbersadmin.provider.schema import Page, ProviderNumber, same_number
 
-SHARED_DIGITS = 3  # numbers that differ in their last three digits only are read with one call
+WORTH_A_TRY = 4  # so many numbers of a country are first looked for on one page of it
+SELDOM = 10  # of the digits that are possible, about one in so many is for sale
 MOST_PAGES = 5  # of a list filtered by one number
 
 
@@ -26,48 +26,73 @@ class Reading:
     problem: ProviderError | None = None  # why some were not read
 
 
-class Budget:
-    """Seconds that may be waited for turns altogether."""
-
-    def __init__(self, seconds: float) -> None:
-        self._ends = time.monotonic() + seconds
-
-    def left(self) -> float:
-        """What is left of it; raises ProviderBusy when nothing is."""
-        left = self._ends - time.monotonic()
-        if left <= 0:
-            raise ProviderBusy("too many numbers to ask for at once", retry_after=5)
-        return left
-
-
 def read_quotes(
     provider: Provider, offers: Iterable[Offer], *, now: datetime, wait: float, caller: Caller = "person"
 ) -> Reading:
     """Read the offers' prices anew; `wait` is the longest time in seconds to wait for turns altogether.
 
-    Numbers that differ only in their last digits are read with one call. A filter's exactness is not
-    documented, so absence is believed only of a call for the whole number. Stops at the first trouble.
+    Numbers that begin alike are read together where that saves calls. A filter's exactness is not documented,
+    so absence is believed only of a call for the whole number. Stops at the first trouble.
     """
-    reading, budget = Reading(), Budget(wait)
-    left = dict.fromkeys(offers)
+    reader = _Reader(provider, dict.fromkeys(offers), now, time.monotonic() + wait, caller)
+    reading = reader.reading
     try:
-        for country, prefix, group in _groups(left):
-            page = provider.list_available(country=country, number=prefix, caller=caller, wait=budget.left())
-            for offer in group:
-                if facts := _exact(page.numbers, offer):
-                    reading.quotes[offer.ref] = Quote.of_provider(facts, now)
-                    del left[offer]
-        for offer in list(left):
-            facts = find_for_sale(provider, offer, caller=caller, wait=budget.left())
-            if facts:
-                reading.quotes[offer.ref] = Quote.of_provider(facts, now)
-            else:
+        for country, group in _by(reader.left, lambda offer: offer.country):
+            reader.together(country, group)
+        for offer in list(reader.left):
+            if not reader.take(offer, find_for_sale(provider, offer, caller=caller, wait=reader.wait())):
                 reading.gone.append(offer)
-            del left[offer]
+                del reader.left[offer]
     except ProviderError as problem:
         reading.problem = problem
-        reading.unread = list(left)
+        reading.unread = list(reader.left)
     return reading
+
+
+@dataclass(slots=True)
+class _Reader:
+    """One reading of several prices on its way."""
+
+    provider: Provider
+    left: dict[Offer, None]
+    now: datetime
+    ends: float
+    caller: Caller
+    reading: Reading = field(default_factory=Reading)
+
+    def wait(self) -> float:
+        """Seconds that may still be waited; raises ProviderBusy when there are none."""
+        left = self.ends - time.monotonic()
+        if left <= 0:
+            raise ProviderBusy("too many numbers to ask for at once", retry_after=5)
+        return left
+
+    def take(self, offer: Offer, facts: ProviderNumber | None) -> bool:
+        """Keep the quote of an offer that was found."""
+        if facts:
+            self.reading.quotes[offer.ref] = Quote.of_provider(facts, self.now)
+            del self.left[offer]
+        return facts is not None
+
+    def together(self, country: str, offers: list[Offer], rows: float | None = None) -> None:
+        """Look for offers on one page of what begins alike; `rows` is about how many the provider has of that."""
+        if len(offers) < 2:
+            return
+        prefix = _beginning(offers)
+        if rows is None:
+            free = max(len(offer.number) for offer in offers) - len(prefix)
+            rows = 0 if len(offers) >= WORTH_A_TRY else 10.0**free / SELDOM
+        if (country or prefix) and rows <= self.provider.page_size * len(offers):
+            page = self.provider.list_available(
+                country=country, number=prefix, caller=self.caller, wait=self.wait()
+            )
+            offers = [offer for offer in offers if not self.take(offer, _exact(page.numbers, offer))]
+            if page.count is None or page.count <= len(page.rows):
+                return
+            rows = float(page.count)
+        for _, group in _by(offers, lambda offer: offer.number[len(prefix) : len(prefix) + 1]):
+            longer = _beginning(group)
+            self.together(country, group, rows / 10 ** (len(longer) - len(prefix)))
 
 
 def find_for_sale(
@@ -105,16 +130,18 @@ def find_owned(
     return list(found.values())
 
 
-def _groups(offers: Iterable[Offer]) -> Iterator[tuple[str, str, list[Offer]]]:
-    """(country, common digits, offers) of offers that are cheaper read together."""
-    groups: dict[tuple[str, str, int], list[Offer]] = defaultdict(list)
+def _by(offers: Iterable[Offer], key: Callable[[Offer], str]) -> list[tuple[str, list[Offer]]]:
+    groups: dict[str, list[Offer]] = {}
     for offer in offers:
-        prefix = offer.number[:-SHARED_DIGITS]
-        if prefix.isdigit():
-            groups[offer.country, prefix, len(offer.number)].append(offer)
-    for (country, prefix, _), group in groups.items():
-        if len(group) > 1:
-            yield country, prefix, group
+        groups.setdefault(key(offer), []).append(offer)
+    return list(groups.items())
+
+
+def _beginning(offers: list[Offer]) -> str:
+    """The digits that all the numbers begin with."""
+    first, last = min(offer.number for offer in offers), max(offer.number for offer in offers)
+    same = next((at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), None)
+    return first if same is None else first[:same]
 
 
 def _exact(numbers: Iterable[ProviderNumber], offer: Offer) -> ProviderNumber | None:

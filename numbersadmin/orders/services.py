@@ -69,7 +69,8 @@ __all__ = [
     "withdraw",
 ]
 
-APPROVAL_WAIT = 4.0  # seconds that an approver's page waits for turns at the provider
+APPROVAL_WAIT = 4.0  # seconds that an approver's page waits for turns at the provider, at least
+WAIT_EACH = 1.5  # and for each number of a long order: the provider is asked once a second
 
 
 @dataclass(slots=True)
@@ -146,12 +147,13 @@ def _ask_again(provider: Provider, items: Sequence[OrderItem], now: datetime) ->
     wanted = {Offer(item.country, item.number): item for item in items if is_purchase(item)}
     if not wanted:
         return fresh
-    reading = read_quotes(provider, wanted, now=now, wait=APPROVAL_WAIT)
+    wait = max(APPROVAL_WAIT, WAIT_EACH * len(wanted))
+    reading = read_quotes(provider, wanted, now=now, wait=wait)
     try:
         if reading.problem:
             raise reading.problem
         for offer in reading.gone:
-            ours = find_owned(provider, offer, caller="person", wait=APPROVAL_WAIT)
+            ours = find_owned(provider, offer, caller="person", wait=wait)
             fresh.lost[wanted[offer].pk] = "already_owned" if ours else "gone"
     except ProviderError as problem:
         raise _unread(problem) from problem
