@@ -1,0 +1,194 @@
+"""Charge lines for people and for files: those of a month, those of one phone number, and the export."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+
+from numbersadmin.costs.charges import Basis, Charge, Kind, Stretch, charges, stretches
+from numbersadmin.costs.months import Calendar, Month
+from numbersadmin.costs.possessions import Held, held_between, held_of
+from numbersadmin.costs.report import GROUPINGS
+from numbersadmin.costs.selectors import NONE, Records, State
+from numbersadmin.money import Totals
+from numbersadmin.numbers.models import OwnedNumber
+
+ROWS = 50
+EXPORT_FIELDS = ("number", "kind", "amount", "currency", "basis", "period_start", "period_end")
+UNPRICED = "unknown"
+BASIS_NAMES = {
+    Basis.QUOTED: "Quoted before buying",
+    Basis.LISTED: "On Infobip's list",
+    Basis.COMPUTED: "Computed from days",
+    Basis.INFERRED: "Inferred",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LineFilter:
+    """What lines are narrowed to; empty means any, `(none)` the numbers without that value.
+
+    `cur` may be `unknown`: the charges without an amount.
+    """
+
+    cur: str = ""
+    country: str = ""
+    type: str = ""
+    capabilities: str = ""
+    owner: str = ""
+    cost_centre: str = ""
+
+    @classmethod
+    def of(cls, sent: Mapping[str, str]) -> "LineFilter":
+        """The filter that a query string asks for."""
+        return cls(**{one.name: sent.get(one.name, "") for one in fields(cls)})
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """What is set, by name."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: value for name, value in values.items() if value}
+
+    def holds(self, held: Held) -> bool:
+        """Is the number one of those asked for?"""
+        wanted = self.chosen
+        return all(
+            (value_of(held) or NONE) == wanted[by] for by, value_of in GROUPINGS.items() if by in wanted
+        )
+
+    def counts(self, stretch: Stretch) -> bool:
+        """Is the charge in the currency asked for?"""
+        if self.cur == UNPRICED:
+            return stretch.amount is None
+        return not self.cur or stretch.currency == self.cur
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A charge with the number it is for, and in words what it is."""
+
+    charge: Charge
+    held: Held
+    words: str
+
+    @property
+    def url(self) -> str:
+        """The page of the number."""
+        return f"/numbers/{self.held.possession.id}/"
+
+    @property
+    def basis(self) -> str:
+        """How the amount is known, in words."""
+        return "Not known" if self.charge.amount is None else BASIS_NAMES[self.charge.basis]
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """One page of the lines of a month, with the totals of all that fit."""
+
+    page: Page[Line]
+    totals: Totals
+    unpriced: int
+
+
+def month_lines(known: Records, month: Month, wanted: LineFilter, page: str = "1") -> Lines:
+    """The lines of a month that fit, by the age of the number's record; a page there is none of is the nearest."""
+    found = [
+        (held, stretch)
+        for held in held_between(month, month, known.calendar, known.listed)
+        if wanted.holds(held)
+        for stretch in stretches(held.possession, month, month, known.calendar)
+        if wanted.counts(stretch)
+    ]
+    totals = Totals.of((stretch.currency, stretch.amount) for _, stretch in found)
+    unpriced = sum(stretch.amount is None for _, stretch in found)
+    shown: Page[Any] = Paginator(found, ROWS).get_page(page)
+    shown.object_list = [
+        line
+        for held, stretch in shown.object_list
+        for line in _lines(held, month, month, known.calendar)
+        if line.charge.kind == stretch.kind
+    ]
+    return Lines(shown, totals, unpriced)
+
+
+def _lines(held: Held, first: Month, last: Month, calendar: Calendar) -> list[Line]:
+    found = charges(held.possession, first, last, calendar)
+    return [Line(charge, held, words(charge, calendar)) for charge in found]
+
+
+def words(charge: Charge, calendar: Calendar) -> str:
+    """What a charge is for: `Set-up, once`, `First month, 14 to 31 Oct`, `Full month`."""
+    if charge.kind is Kind.SETUP:
+        return "Set-up, once"
+    if charge.kind is Kind.RECURRING:
+        return "Full month"
+    first = calendar.day(charge.period_start)
+    last = calendar.day(charge.period_end - timedelta(microseconds=1))
+    return (
+        f"First month, {first.day} to {last.day} {last:%b}"
+        if first < last
+        else f"First month, {last.day} {last:%b}"
+    )
+
+
+# One phone number ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NumberCost:
+    """What a phone number has cost so far, over every time it was ours; the newest line first."""
+
+    lines: list[Line]
+    totals: Totals
+    unpriced: int
+    possessions: int
+    first: Month | None
+
+
+def number_cost(known: Records, owned: OwnedNumber) -> NumberCost:
+    """All charges of a phone number up to the current month, which counts as the month it is charged as."""
+    holdings = list(held_of(owned.number, owned.country, known.listed))
+    first = known.first or known.current
+    for held in holdings:  # an inferred or entered day may lie before the first record
+        moments = (held.possession.acquired_at, held.possession.acquired_from, held.possession.acquired_to)
+        first = min(first, *(known.calendar.month(at) for at in moments if at))
+    lines = [line for held in holdings for line in _lines(held, first, known.current, known.calendar)]
+    order = list(Kind)
+    lines.sort(key=lambda line: (line.charge.month, line.held.possession.id, order.index(line.charge.kind)))
+    return NumberCost(
+        lines=lines[::-1],
+        totals=Totals.of((line.charge.currency, line.charge.amount) for line in lines),
+        unpriced=sum(line.charge.amount is None for line in lines),
+        possessions=len(holdings),
+        first=lines[0].charge.month if lines else None,
+    )
+
+
+# Export -------------------------------------------------------------------------------------------------------------
+
+
+def export_rows(known: Records, month: Month) -> Iterator[dict[str, Any]]:
+    """The lines of a month as files have them; none for a month that is not on record."""
+    if known.state(month) is not State.OPEN:
+        return
+    for held in held_between(month, month, known.calendar, known.listed):
+        for charge in charges(held.possession, month, month, known.calendar):
+            yield {
+                "number": held.number,
+                "kind": str(charge.kind),
+                "amount": charge.amount,
+                "currency": charge.currency or None,
+                "basis": str(charge.basis),
+                "period_start": charge.period_start,
+                "period_end": charge.period_end,
+            }
+
+
+def export_month(known: Records, month: Month) -> dict[str, Any]:
+    """A month as JSON has it: its state, its totals per currency, and every line."""
+    lines = list(export_rows(known, month))
+    totals = Totals.of((line["currency"], line["amount"]) for line in lines)
+    return {"month": str(month), "state": str(known.state(month)), "totals": totals, "lines": lines}

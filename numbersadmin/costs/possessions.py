@@ -1,0 +1,123 @@
+"""Reads owned numbers with all versions of their prices, as the possessions that charges are computed from."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet
+
+from numbersadmin.costs.charges import Possession, Price
+from numbersadmin.costs.months import Calendar, Month
+from numbersadmin.numbers.models import AcquiredBasis, NumberVersion, OwnedNumber, Status
+from numbersadmin.sync.models import RunStatus, SyncRun
+
+_PRICE = (
+    "owned_number_id valid_from valid_to not_before"
+    " price_per_month setup_price initial_month_price currency source"
+).split()
+_NUMBER = (
+    "id number country type capabilities cost_centre owner__username status missing_since"
+    " acquired_at acquired_from acquired_to acquired_basis ended_from ended_to bought_again"
+).split()
+_CERTAIN = frozenset({AcquiredBasis.PURCHASED_HERE, AcquiredBasis.STATED})
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A possession with what a report groups its charges by: the number as it stands now."""
+
+    possession: Possession
+    number: str
+    country: str
+    type: str
+    capabilities: str
+    cost_centre: str
+    owner: str
+
+
+def billing_calendar() -> Calendar:
+    """The months of the account: in BILLING_TIME_ZONE, whatever zone people read in."""
+    return Calendar(settings.BILLING_TIME_ZONE)
+
+
+def last_list() -> datetime | None:
+    """When the last complete reading of the provider's list began."""
+    runs = SyncRun.objects.filter(status=RunStatus.COMPLETE).order_by("-started_at")
+    return runs.values_list("started_at", flat=True).first()
+
+
+def records_begin() -> datetime | None:
+    """The first moment we know anything of: the first complete list, or a purchase before it."""
+    runs = SyncRun.objects.filter(status=RunStatus.COMPLETE).order_by("started_at")
+    first_run = runs.values_list("started_at", flat=True).first()
+    first_number = OwnedNumber.objects.aggregate(first=Min("acquired_to"))["first"]
+    return min((at for at in (first_run, first_number) if at), default=None)
+
+
+def held_between(first: Month, last: Month, calendar: Calendar, listed: datetime | None) -> Iterator[Held]:
+    """Possessions that may be charged for in these months, by id; in two queries."""
+    start, end = calendar.start(first), calendar.end(last)
+    begun = Q(acquired_to__lt=end) | Q(acquired_from__lt=end) | Q(acquired_at__lt=end)
+    return _held(OwnedNumber.objects.filter(begun, ~Q(status=Status.ENDED) | Q(ended_to__gte=start)), listed)
+
+
+def held_of(number: str, country: str, listed: datetime | None) -> Iterator[Held]:
+    """Every possession of one phone number, by id; in two queries."""
+    return _held(OwnedNumber.objects.filter(number=number, country=country), listed)
+
+
+def _held(numbers: QuerySet[OwnedNumber], listed: datetime | None) -> Iterator[Held]:
+    before = OwnedNumber.objects.filter(
+        number=OuterRef("number"), country=OuterRef("country"), id__lt=OuterRef("id"), status=Status.ENDED
+    )
+    numbers_read = numbers.annotate(bought_again=Exists(before)).order_by("id").values_list(*_NUMBER)
+    of_these = NumberVersion.objects.filter(owned_number__in=numbers.order_by().values("id"))
+    versions: Iterable[tuple[Any, ...]] = of_these.order_by("owned_number_id", "valid_from").values_list(
+        *_PRICE
+    )
+    prices = {number: tuple(map(_price, rows)) for number, rows in groupby(versions, itemgetter(0))}
+    for row in numbers_read:
+        if versions_of := prices.get(row[0]):
+            yield _held_row(row, versions_of, listed)
+
+
+def _price(row: tuple[Any, ...]) -> Price:
+    _, since, until, not_before, monthly, setup, initial, currency, source = row
+    if not currency:  # an amount of nothing that can be named is unknown
+        monthly = setup = initial = None
+    return Price(since, until, not_before, monthly, setup, initial, currency, quoted=source == "purchase")
+
+
+def _held_row(row: tuple[Any, ...], prices: tuple[Price, ...], listed: datetime | None) -> Held:
+    (pk, number, country, kind, capabilities, cost_centre, owner, status, missing, *when, again) = row
+    at, after, seen, basis, ended_from, ended_to = when
+    if at is None and after is None and basis == AcquiredBasis.PURCHASED_HERE:
+        at = seen
+    possession = Possession(
+        id=pk,
+        acquired_to=seen,
+        prices=prices,
+        acquired_at=at,
+        acquired_from=after,
+        exact=basis in _CERTAIN,
+        last_seen=ended_from or ended_to,
+        gone_by=ended_to,
+        listed_until=_listed_until(status, missing, prices[-1].valid_from, listed),
+        bought_again=again,
+    )
+    return Held(possession, number, country, kind, capabilities, cost_centre, owner or "")
+
+
+def _listed_until(
+    status: str, missing: datetime | None, changed: datetime, listed: datetime | None
+) -> datetime | None:
+    """Until when a number that is ours was surely on the list; None for one that has ended."""
+    if status == Status.ENDED:
+        return None
+    if status == Status.MISSING:
+        return missing
+    return max(changed, listed) if listed else changed

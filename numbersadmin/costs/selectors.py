@@ -1,0 +1,269 @@
+"""What a month costs: which months are on record, the page of one, and the figure for the front page."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from numbersadmin.costs.chart import Chart, chart
+from numbersadmin.costs.months import Calendar, Month
+from numbersadmin.costs.possessions import billing_calendar, held_between, last_list, records_begin
+from numbersadmin.costs.report import GROUPINGS, Report, Sum, basis_words, report, signed_percent
+from numbersadmin.money import ZERO, rounded_lines
+
+TREND_MONTHS = 12
+GROUPS_SHOWN = 10
+NONE = "(none)"
+"""How a filter names the group without a value, as the list of owned numbers does."""
+
+
+class State(StrEnum):
+    """How much is known of a month."""
+
+    OPEN = "open"
+    BEFORE_RECORDS = "before_records"
+    NOT_STARTED = "not_started"
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The months there are figures for: from `first` (None: nothing is on record yet) to the current one."""
+
+    first: Month | None
+    current: Month
+    calendar: Calendar
+    listed: datetime | None
+
+    def state(self, month: Month) -> State:
+        """Is there anything to say of this month?"""
+        if month > self.current:
+            return State.NOT_STARTED
+        return State.OPEN if self.first and self.first <= month else State.BEFORE_RECORDS
+
+    @property
+    def zone(self) -> str:
+        """The time zone that months are cut in."""
+        return self.calendar.zone.key
+
+    @property
+    def months(self) -> list[Month]:
+        """All months with figures, the latest first."""
+        first = self.current.index + 1 if self.first is None else self.first.index
+        return [self.current.plus(-back) for back in range(self.current.index - first + 1)]
+
+
+def records(now: datetime) -> Records:
+    """Which months are on record at this moment."""
+    calendar, begin = billing_calendar(), records_begin()
+    first = min(calendar.month(begin), calendar.month(now)) if begin else None
+    return Records(first, calendar.month(now), calendar, last_list())
+
+
+# A month ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyTotal:
+    """All charges of a month in one currency. `before` and `change` are None in the first month on record."""
+
+    currency: str
+    numbers: int
+    unpriced: int
+    amount: Decimal
+    before: Decimal | None
+    change: Decimal | None
+    percent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A row of the split: exact amounts, and rounded ones that add up to the rounded total."""
+
+    value: str
+    total: Sum
+    amount: Decimal
+    before: Decimal | None
+    change: Decimal | None
+    percent: int
+    more: int = 0
+
+    @property
+    def filter(self) -> str:
+        """The value that a link to its lines carries."""
+        return self.value or NONE
+
+    @property
+    def capabilities(self) -> list[str]:
+        """The value as a list, where it is a set of capabilities."""
+        return self.value.split(",")
+
+    @property
+    def exact(self) -> str:
+        """The amount with all its decimals, where the rounded one has lost some."""
+        return "" if self.total.amount == self.amount else f"{self.total.amount:,f}"
+
+
+@dataclass(frozen=True, slots=True)
+class TrendRow:
+    """A month of the trend as text has it; amount None before records began."""
+
+    month: Month
+    amount: Decimal | None
+    change: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """What a month costs, for a page that shows no more than that."""
+
+    month: Month
+    state: State
+    totals: list[CurrencyTotal]
+    unpriced: int
+
+
+@dataclass(frozen=True, slots=True)
+class MonthPage:
+    """Everything on the page of a month. Without charges `currency` is empty."""
+
+    records: Records
+    month: Month
+    by: str
+    currency: str
+    totals: list[CurrencyTotal]
+    groups: list[Group]
+    more: Group | None
+    all_groups: bool
+    unpriced: int
+    bases: list[str]
+    trend: list[TrendRow]
+    chart: Chart
+
+    @property
+    def total(self) -> CurrencyTotal | None:
+        """The chosen currency's total."""
+        return next((one for one in self.totals if one.currency == self.currency), None)
+
+    @property
+    def current(self) -> bool:
+        """Is the month still running?"""
+        return self.month == self.records.current
+
+    @property
+    def previous(self) -> Month | None:
+        """The month before, if it is on record."""
+        return self.month.previous if self.records.state(self.month.previous) is State.OPEN else None
+
+    @property
+    def next(self) -> Month | None:
+        """The month after, if it has begun."""
+        return None if self.current else self.month.next
+
+
+def spend(now: datetime) -> Spend:
+    """What the current month costs so far, against the one before."""
+    known = records(now)
+    state = known.state(known.current)
+    found = _report(known, known.current, months=2)
+    return Spend(known.current, state, _totals(found, known), found.unpriced)
+
+
+def month_page(
+    known: Records, month: Month, *, currency: str = "", by: str = "country", all_groups: bool = False
+) -> MonthPage:
+    """The page of a month on record; an unknown currency or grouping is answered with the usual one."""
+    by = by if by in GROUPINGS else "country"
+    found = _report(known, month, by=by)
+    currencies = found.currencies
+    currency = currency if currency in currencies else next(iter(currencies), "")
+    totals = _totals(found, known)
+    groups = _groups(found, currency, known)
+    shown = len(groups) if all_groups or len(groups) <= GROUPS_SHOWN + 1 else GROUPS_SHOWN
+    trend = _trend(found, currency, known)
+    return MonthPage(
+        records=known,
+        month=month,
+        by=by,
+        currency=currency,
+        totals=totals,
+        groups=groups[:shown],
+        more=_together(groups[shown:], known, month) if groups[shown:] else None,
+        all_groups=all_groups,
+        unpriced=found.unpriced,
+        bases=basis_words(found.by_basis.get(currency, {})),
+        trend=trend,
+        chart=chart([(row.month, row.amount) for row in trend], month),
+    )
+
+
+def _report(known: Records, month: Month, months: int = TREND_MONTHS, by: str = "country") -> Report:
+    first = month.plus(1 - months)
+    held = held_between(first, month, known.calendar, known.listed)
+    return report(held, first, month, by, known.calendar)
+
+
+def _compares(known: Records, month: Month) -> bool:
+    """Is the month before on record, so that there is something to compare with?"""
+    return known.state(month.previous) is State.OPEN
+
+
+def _totals(found: Report, known: Records) -> list[CurrencyTotal]:
+    compares, sums = _compares(known, found.last), found.totals
+    return [
+        CurrencyTotal(
+            currency,
+            total.numbers,
+            total.unpriced,
+            total.amount,
+            total.before if compares else None,
+            total.change if compares else None,
+            signed_percent(total.change, total.before) if compares else "",
+        )
+        for currency in found.currencies
+        for total in [sums[currency]]
+    ]
+
+
+def _groups(found: Report, currency: str, known: Records) -> list[Group]:
+    """The groups with rounded figures; each column adds up to its own rounded total."""
+    rows = found.of(currency)
+    compares = _compares(known, found.last)
+    amounts = rounded_lines([total.amount for _, total in rows], currency)
+    befores = rounded_lines([total.before for _, total in rows], currency)
+    changes = rounded_lines([total.change for _, total in rows], currency)
+    highest = max((total.amount for _, total in rows), default=ZERO)
+    return [
+        Group(
+            value,
+            total,
+            amounts[at],
+            befores[at] if compares else None,
+            changes[at] if compares else None,
+            int(total.amount * 100 / highest) if highest else 0,
+        )
+        for at, (value, total) in enumerate(rows)
+    ]
+
+
+def _together(groups: list[Group], known: Records, month: Month) -> Group:
+    """The groups that are not shown one by one, as one row."""
+    total, compares = sum((group.total for group in groups), Sum()), _compares(known, month)
+    return Group(
+        "",
+        total,
+        sum((group.amount for group in groups), ZERO),
+        sum((group.before or ZERO for group in groups), ZERO) if compares else None,
+        sum((group.change or ZERO for group in groups), ZERO) if compares else None,
+        0,
+        more=len(groups),
+    )
+
+
+def _trend(found: Report, currency: str, known: Records) -> list[TrendRow]:
+    rows: list[TrendRow] = []
+    for month, amount in found.trend(currency):
+        known_amount = amount if known.state(month) is State.OPEN else None
+        before = rows[-1].amount if rows else None
+        change = None if known_amount is None or before is None else known_amount - before
+        rows.append(TrendRow(month, known_amount, change))
+    return rows

@@ -1,0 +1,154 @@
+"""The costs pages: a month, its lines as a page and as a file, and what one number has cost."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.http import require_GET
+from django.views.decorators.vary import vary_on_headers
+
+from numbersadmin import export
+from numbersadmin.costs import lines as charge_lines
+from numbersadmin.costs import selectors
+from numbersadmin.costs.lines import UNPRICED, LineFilter
+from numbersadmin.costs.months import Month
+from numbersadmin.costs.selectors import NONE, Records, State
+from numbersadmin.formats import capability_label, country_name, phone_intl, type_name
+from numbersadmin.numbers.models import OwnedNumber
+from numbersadmin.web import HtmxRequest, require, wants_fragment
+
+MonthView = Callable[[HtmxRequest, Records, Month], HttpResponse | StreamingHttpResponse]
+GROUPED = {
+    "country": ("Country", "countries"),
+    "type": ("Type", "types"),
+    "capabilities": ("Can do", "sets"),
+    "owner": ("Owner", "owners"),
+    "cost_centre": ("Cost centre", "cost centres"),
+}
+"""What a month can be split by: the heading, and the word for several of them."""
+
+
+def on_record(view: MonthView) -> Callable[..., HttpResponse | StreamingHttpResponse]:
+    """Hand the view a month there are figures for; for any other text or month say which there are."""
+
+    @wraps(view)
+    def found(request: HtmxRequest, month: str) -> HttpResponse | StreamingHttpResponse:
+        known = selectors.records(timezone.now())
+        try:
+            wanted = Month.parse(month)
+        except ValueError:
+            return render(request, "costs/no_month.html", {"known": known}, status=404)
+        state = known.state(wanted)
+        if state is not State.OPEN:
+            return render(request, "costs/no_month.html", {"known": known, "month": wanted, "state": state})
+        return view(request, known, wanted)
+
+    return found
+
+
+def kept(request: HttpRequest) -> str:
+    """The query string of what a person has chosen and keeps when they go to another month."""
+    chosen = {name: request.GET[name] for name in ("cur", "by") if request.GET.get(name)}
+    return f"?{urlencode(chosen)}" if chosen else ""
+
+
+@require("costs.view")
+@require_GET
+def index(request: HtmxRequest) -> HttpResponse:
+    """On to the month that was picked, or to the current one."""
+    current = selectors.records(timezone.now()).current
+    try:
+        current = Month.parse(request.GET.get("month", str(current)))
+    except ValueError:
+        return render(
+            request, "costs/no_month.html", {"known": selectors.records(timezone.now())}, status=404
+        )
+    return redirect(f"/costs/{current}/{kept(request)}")
+
+
+@require("costs.view")
+@require_GET
+@on_record
+@vary_on_headers("HX-Request")
+def month(request: HtmxRequest, known: Records, month: Month) -> HttpResponse:
+    """What a month costs, in one currency at a time, split by one thing at a time."""
+    chosen = {name: request.GET.get(name, "") for name in ("cur", "by")}
+    page = selectors.month_page(
+        known, month, currency=chosen["cur"], by=chosen["by"], all_groups="all" in request.GET
+    )
+    context = {
+        "page": page,
+        "grouped": GROUPED,
+        "grouped_by": GROUPED[page.by],
+        "kept": kept(request),
+        "may_export": request.user.can("costs.export"),
+        "now": timezone.now(),
+    }
+    return render(request, "costs/_month.html" if wants_fragment(request) else "costs/month.html", context)
+
+
+@require("costs.view")
+@require_GET
+@on_record
+def lines(request: HtmxRequest, known: Records, month: Month) -> HttpResponse:
+    """The charges that a month, or one figure on its page, is made of."""
+    wanted = LineFilter.of(request.GET.dict())
+    found = charge_lines.month_lines(known, month, wanted, request.GET.get("page", "1"))
+    context = {
+        "month": month,
+        "month_url": f"/costs/{month}/",
+        "lines_url": request.path,
+        "found": found,
+        "chips": [_chip(request, name, value) for name, value in wanted.chosen.items()],
+        "query": request.GET,
+        "may_export": request.user.can("costs.export"),
+    }
+    return render(request, "costs/lines.html", context)
+
+
+def _chip(request: HttpRequest, name: str, value: str) -> dict[str, Any]:
+    """A filter in words, with the link that takes it away."""
+    rest = request.GET.copy()
+    rest.pop(name, None)
+    rest.pop("page", None)
+    written = {
+        "cur": lambda: "Without price" if value == UNPRICED else value,
+        "country": lambda: country_name(value),
+        "type": lambda: type_name(value),
+        "capabilities": lambda: ", ".join(map(capability_label, value.split(","))),
+    }
+    none = f"No {GROUPED[name][0].lower()}" if value == NONE and name in GROUPED else ""
+    text = none or written.get(name, lambda: value)()
+    return {"text": text, "url": f"{request.path}?{rest.urlencode()}", "remove": True}
+
+
+@require("costs.export")
+@require_GET
+@on_record
+def export_csv(request: HtmxRequest, known: Records, month: Month) -> HttpResponse | StreamingHttpResponse:
+    """Every charge of a month as a file."""
+    rows = export.rows_csv(charge_lines.EXPORT_FIELDS, charge_lines.export_rows(known, month))
+    response = StreamingHttpResponse((row.encode() for row in rows), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="costs-{month}.csv"'
+    return response
+
+
+@require("costs.view")
+@require_GET
+@vary_on_headers("HX-Request")
+def number(request: HtmxRequest, number_id: int) -> HttpResponse:
+    """What a phone number has cost so far, over every time it was ours."""
+    owned = get_object_or_404(OwnedNumber, pk=number_id)
+    cost = charge_lines.number_cost(selectors.records(timezone.now()), owned)
+    context = {
+        "owned": owned,
+        "cost": cost,
+        "section": "numbers",
+        "number_url": f"/numbers/{owned.pk}/",
+        "number_text": phone_intl(owned.number),
+    }
+    return render(request, "costs/_number.html" if wants_fragment(request) else "costs/number.html", context)
