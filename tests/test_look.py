@@ -29,7 +29,7 @@ NOW = datetime(2026, 10, 13, 9, 0, tzinfo=UTC)
 RULES = {
     "inline style": r"\sstyle\s*=|<style\b",
     "inline script": r"<script(?![^>]*\bsrc=)[^>]*>",
-    "inline handler": r"<[^>]*\son[a-z]+\s*=|\bhx-on\b|\bjs:|javascript:",
+    "inline handler": r"<[^>]*\son[a-z]+\s*=\s*[\"']|\bhx-on\b|\bjs:|javascript:",
     "colour": r"(?:fill|stroke|color|bgcolor|content)\s*=\s*[\"'](?:#[0-9a-fA-F]{3,8}|rgb)",
     "foreign address": r"(?:src|href)\s*=\s*[\"'](?:https?:)?//",
     "component without only": r"{%\s*include\s+\"components/[^%]*(?<!only )%}",
@@ -279,6 +279,20 @@ def test_error_pages_render_for_anyone_and_without_a_shell(name):
 def _bare(made: object):
     """A context with a request and nothing else: no shell, no messages."""
     return Context({"request": made})
+
+
+@pytest.mark.parametrize(
+    ("exception", "words"),
+    [
+        ("This number is not yours.", "This number is not yours."),
+        ("orders.approve", "Ask an administrator"),  # the name of a permission says nothing to a person
+        ("", "Ask an administrator"),
+    ],
+)
+def test_a_refusal_says_why_in_words(exception, words):
+    context = _bare(request("/orders/9/"))
+    context["exception"] = exception
+    assert words in get_template("403.html").template.render(context)
 
 
 @pytest.mark.parametrize("name", ["500.html", "403_csrf.html"])
