@@ -172,8 +172,9 @@ def change_facts(
         setattr(owned, field, value)
     owned.digest = digest
     with transaction.atomic():
-        owned.save(update_fields=[*new, "digest"])
-        if not changed:
+        # Only while it is ours: a cancellation that ends it at this moment has the last word.
+        still = OwnedNumber.objects.open().filter(pk=owned.pk).update(**new, digest=digest)
+        if not still or not changed:
             return False
         owned.versions.filter(valid_to__isnull=True).update(valid_to=now)
         _version(owned, facts, now, not_before, source, source_id).save(force_insert=True)

@@ -42,7 +42,10 @@ class SyncRun(models.Model):
     ended = models.PositiveIntegerField(default=0)  # confirmed gone
     rescued = models.PositiveIntegerField(default=0)  # absent from the list, but found one by one
     calls = models.PositiveIntegerField(default=0)
+    prices_kept = models.PositiveIntegerField(default=0)  # rows whose price vanished with most others
+    held = models.JSONField(default=list)  # ids of the numbers that a guarded run would have ended
     calibration = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    error_kind = models.CharField(max_length=20, blank=True)  # as of provider/errors.py, empty without one
     error = models.CharField(max_length=300, blank=True)
 
     class Meta:

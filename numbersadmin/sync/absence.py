@@ -1,0 +1,190 @@
+"""Numbers of ours that a complete list does not show: held for a person, or looked up one by one."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+
+from numbersadmin.numbers import services as numbers
+from numbersadmin.numbers.models import EndBasis, OwnedNumber
+from numbersadmin.orders import services as orders
+from numbersadmin.provider.errors import BadAnswer, CredentialsRefused, NotOwned, ProviderError
+from numbersadmin.provider.schema import ProviderNumber
+from numbersadmin.sync import diff, selectors
+from numbersadmin.sync.lease import beat, fenced
+from numbersadmin.sync.opening import SETTLES, open_rows
+from numbersadmin.sync.presence import price_kept, update
+from numbersadmin.sync.scene import Row, Scene, in_batches, starts_of_versions
+
+CANARIES = 3  # numbers of the list that are tried for one that answers
+GIVE_UP = 3  # failed look-ups in a row after which the others are left for the next run
+
+Look = Callable[[str], ProviderNumber]
+
+
+@dataclass
+class Verdict:
+    """What the look-ups showed of the absent numbers."""
+
+    gone: list[OwnedNumber] = field(default_factory=list)
+    there: list[tuple[OwnedNumber, ProviderNumber, datetime]] = field(default_factory=list)
+    unclear: list[OwnedNumber] = field(default_factory=list)
+    reason: str = ""  # why some stayed unclear
+
+
+def absent(scene: Scene, open_before: Iterable[str]) -> list[OwnedNumber]:
+    """Numbers that were open before the run began and are not on its list; those we ourselves write to are not."""
+    writes = selectors.own_writes(scene.run.started_at - SETTLES)
+    missed = (key for key in open_before if key not in scene.seen and key not in writes.keys)
+    found: list[OwnedNumber] = []
+    for chunk in in_batches(missed):
+        rows = OwnedNumber.objects.open().filter(number_key__in=chunk).order_by("id")
+        found += [owned for owned in rows if owned.number not in writes.numbers]
+    return found
+
+
+def conclude(scene: Scene, missed: list[OwnedNumber], owned: int, look: Look) -> str:
+    """Confirm each absence and record what came of it; returns why some stayed unclear.
+
+    `owned` counts what was open before. Above the guard nothing is concluded: the run keeps the ids as `held`.
+    """
+    rekeyed = _rekeyed(scene, missed)
+    if diff.too_many_gone(len(missed) - len(rekeyed), owned, len(scene.seen)):
+        scene.run.held = [each.pk for each in missed]
+        return ""
+    verdict = look_up(missed, scene, look)
+    _record_gone(scene, [each for each in verdict.gone if each.pk not in rekeyed])
+    _record_rekeyed(scene, [(each, rekeyed[each.pk]) for each in verdict.gone if each.pk in rekeyed])
+    _record_there(scene, verdict)
+    _record_unclear(scene, verdict.unclear)
+    there = {each.pk for each, _, _ in verdict.there}
+    _open_beside(scene, [row for pk, row in rekeyed.items() if pk in there])
+    return verdict.reason
+
+
+def _rekeyed(scene: Scene, missed: list[OwnedNumber]) -> dict[int, Row]:
+    """Absent numbers that may be on the list under a new key: id -> the row with that key."""
+    absent_ids = {each.pk for each in missed}
+    pairs: dict[int, Row] = {}
+    for row in scene.rekeyed:
+        old = row.records.rekeyed_from(row.facts, scene.seen)
+        if old is not None and old.pk in absent_ids:
+            pairs.setdefault(old.pk, row)
+    return pairs
+
+
+def look_up(missed: list[OwnedNumber], scene: Scene, look: Look) -> Verdict:
+    """Ask the provider for each by its key. "Not ours" counts only while a number of the list is found as well."""
+    verdict = Verdict()
+    if missed and (silence := _canary_silence(scene, look)):
+        return Verdict(unclear=missed, reason=silence)
+    failed_in_a_row = 0
+    for position, owned in enumerate(missed):
+        beat(scene.run, scene.clock())
+        try:
+            facts = look(owned.number_key)
+            verdict.there.append((owned, facts, scene.clock()))
+        except NotOwned:
+            verdict.gone.append(owned)
+        except ProviderError as error:
+            verdict.unclear.append(owned)
+            verdict.reason = error.text or error.kind
+            failed_in_a_row += 1
+            if failed_in_a_row >= GIVE_UP or isinstance(error, CredentialsRefused):
+                verdict.unclear += missed[position + 1 :]
+                break
+            continue
+        failed_in_a_row = 0
+    if verdict.gone and (silence := _canary_silence(scene, look)):
+        verdict.unclear += verdict.gone
+        verdict.gone, verdict.reason = [], silence
+    return verdict
+
+
+def _canary_silence(scene: Scene, look: Look) -> str:
+    """Why the provider does not even tell of a number that its list has just shown; empty when it does."""
+    silence = "the list shows no number that could be asked for by itself"
+    for key in islice(scene.seen, CANARIES):
+        beat(scene.run, scene.clock())
+        try:
+            look(key)
+        except (NotOwned, BadAnswer) as error:  # perhaps given back since, or an odd row; another one tells
+            silence = f"numbers of the list did not answer by themselves: {error.text or error.kind}"
+        except ProviderError as error:
+            return error.text or error.kind
+        else:
+            return ""
+    return silence
+
+
+def _record_gone(scene: Scene, gone: list[OwnedNumber]) -> None:
+    for chunk in in_batches(gone):
+        starts, now = starts_of_versions(chunk), scene.clock()
+        with fenced(scene.run, now):
+            ended = sum(_end(scene, owned, starts, now) for owned in chunk)
+            beat(scene.run, now, ended=scene.run.ended + ended)
+
+
+def _end(scene: Scene, owned: OwnedNumber, starts: Mapping[int, datetime], now: datetime) -> bool:
+    """End one number: as cancelled here if an order had sent that and never heard, else as disappeared."""
+    return orders.adopt_cancelled(owned=owned, now=now) or numbers.end_number(
+        owned=owned,
+        basis=EndBasis.DISAPPEARED,
+        ended_from=_last_seen(scene, owned, starts),
+        ended_to=max(scene.read_at, starts.get(owned.pk, owned.acquired_to)),
+        actor=None,
+        now=now,
+        related=scene.run,
+    )
+
+
+def _last_seen(scene: Scene, owned: OwnedNumber, starts: Mapping[int, datetime]) -> datetime:
+    complete = (
+        selectors.last_complete_start(before=owned.missing_since) if owned.missing_since else scene.since
+    )
+    return diff.last_sight(starts.get(owned.pk, owned.acquired_to), complete)
+
+
+def _record_rekeyed(scene: Scene, pairs: list[tuple[OwnedNumber, Row]]) -> None:
+    for chunk in in_batches(pairs):
+        starts = starts_of_versions(owned for owned, _ in chunk)
+        with fenced(scene.run, scene.clock()):
+            changed = 0
+            for owned, row in chunk:
+                facts, digest = price_kept(scene, owned, row) or (row.facts, row.digest)
+                changed += update(scene, owned, facts, digest, row.at, starts)
+                numbers.found_again(owned=owned, now=scene.clock(), related=scene.run)
+            beat(scene.run, scene.clock(), changed=scene.run.changed + changed)
+
+
+def _record_there(scene: Scene, verdict: Verdict) -> None:
+    """The list missed them, the provider knows them: what it said of each counts as any sight does."""
+    for chunk in in_batches(verdict.there):
+        starts = starts_of_versions(owned for owned, _, _ in chunk)
+        with fenced(scene.run, scene.clock()):
+            counts: Counter[str] = Counter(rescued=len(chunk))
+            for owned, facts, at in chunk:
+                if facts.price.per_month is None:
+                    facts = diff.with_price_of(owned, facts)
+                counts["changed"] += update(scene, owned, facts, owned.digest, at, starts)
+                numbers.found_again(owned=owned, now=at, related=scene.run)
+            beat(
+                scene.run, scene.clock(), **{name: getattr(scene.run, name) + n for name, n in counts.items()}
+            )
+
+
+def _record_unclear(scene: Scene, unclear: list[OwnedNumber]) -> None:
+    for chunk in in_batches(unclear):
+        now = scene.clock()
+        with fenced(scene.run, now):
+            for owned in chunk:
+                numbers.mark_missing(owned=owned, now=now, related=scene.run)
+            beat(scene.run, now, missing=scene.run.missing + len(chunk))
+
+
+def _open_beside(scene: Scene, rows: list[Row]) -> None:
+    """The old key is still ours, so the new one is a second possession of the same number."""
+    for chunk in in_batches(rows):
+        with fenced(scene.run, scene.clock()):
+            beat(scene.run, scene.clock(), appeared=scene.run.appeared + open_rows(scene, chunk))

@@ -1,0 +1,168 @@
+"""What the list shows is believed: numbers that appeared, changed, or are back. At most 500 in a transaction."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from django.db import IntegrityError
+
+from numbersadmin.audit.services import record
+from numbersadmin.numbers import services as numbers
+from numbersadmin.numbers.models import OwnedNumber, Status
+from numbersadmin.provider.schema import ProviderNumber
+from numbersadmin.sync import diff, selectors
+from numbersadmin.sync.diff import Records, What
+from numbersadmin.sync.lease import beat, fenced
+from numbersadmin.sync.opening import open_rows
+from numbersadmin.sync.reader import Sight
+from numbersadmin.sync.scene import Row, Scene, in_batches, starts_of_versions
+
+TRIES = 3  # a purchase may record the same number at the same moment; looking again finds it
+
+
+def believe(scene: Scene, sights: Mapping[str, Sight | None]) -> None:
+    """Record everything that differs from what we know, and that missing numbers are there again."""
+    differing = [(key, sight) for key, sight in sights.items() if sight is not None]
+    _keep_prices_if_withheld(scene, differing, len(sights))
+    for chunk in in_batches(differing):
+        for tries_left in reversed(range(TRIES)):
+            try:
+                with fenced(scene.run, scene.clock()):
+                    _believe_chunk(scene, chunk)
+            except IntegrityError:
+                if not tries_left:
+                    raise
+            else:
+                break
+    _found_again(scene, sights)
+
+
+def _believe_chunk(scene: Scene, chunk: list[tuple[str, Sight]]) -> None:
+    rows = rows_with_records(chunk)
+    by_meaning: dict[What, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_meaning[diff.decide(row.facts, row.records, scene.seen)].append(row)
+    counts = _update(scene, by_meaning[What.UPDATE])
+    counts["appeared"] += sum(_reopen(scene, row) for row in by_meaning[What.REOPEN])
+    counts["appeared"] += open_rows(scene, by_meaning[What.OPEN] + by_meaning[What.RETURNED])
+    counts["invalid"] += len(by_meaning[What.OTHER_NUMBER])
+    if counts:
+        run = scene.run
+        beat(run, scene.clock(), **{name: getattr(run, name) + more for name, more in counts.items()})
+    scene.rekeyed += by_meaning[What.REKEYED]
+
+
+def rows_with_records(chunk: Iterable[tuple[str, Sight]]) -> list[Row]:
+    """Rows of the list with what we have under their keys and on their numbers; a few queries for all."""
+    sights = dict(chunk)
+    facts = {key: each for key, s in sights.items() if isinstance(each := s.row.decode(), ProviderNumber)}
+    possessions = OwnedNumber.objects.order_by("id")
+    by_key = diff.newest_by_key(possessions.filter(number_key__in=facts))
+    strange = {each.number for key, each in facts.items() if by_key.get(key, Records()).mine is None}
+    by_number: dict[tuple[str, str], list[OwnedNumber]] = defaultdict(list)
+    for owned in possessions.filter(number__in=strange) if strange else ():
+        by_number[owned.country, owned.number].append(owned)
+    rows = []
+    for key, each in facts.items():
+        records = by_key.get(key, Records())
+        records.namesakes.extend(n for n in by_number[each.country, each.number] if n.number_key != key)
+        rows.append(Row(each, sights[key].row.digest, sights[key].at, records))
+    return rows
+
+
+def _update(scene: Scene, rows: list[Row]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    starts = starts_of_versions(row.records.mine for row in rows if row.records.mine)
+    for row in rows:
+        assert row.records.mine is not None
+        kept = price_kept(scene, row.records.mine, row)
+        facts, digest = kept or (row.facts, row.digest)
+        counts["prices_kept"] += kept is not None
+        counts["changed"] += update(scene, row.records.mine, facts, digest, row.at, starts)
+    return +counts
+
+
+def price_kept(scene: Scene, owned: OwnedNumber, row: Row) -> tuple[ProviderNumber, int | None] | None:
+    """The row with our price and the digest we had, so that it is looked at again; None to believe it as it is."""
+    if scene.keep_prices and _lost_price(owned, row.facts):
+        return diff.with_price_of(owned, row.facts), owned.digest
+    return None
+
+
+def update(
+    scene: Scene,
+    owned: OwnedNumber,
+    facts: ProviderNumber,
+    digest: int | None,
+    at: datetime,
+    starts: Mapping[int, datetime],
+) -> bool:
+    """Take over what the provider said at a moment; True for a new version.
+
+    What was read before our record was made (a purchase recorded meanwhile) says nothing new.
+    """
+    start, differs = starts.get(owned.pk, owned.acquired_to), diff.differs(owned, facts)
+    if at < start or (differs and at == start) or (not differs and digest == owned.digest):
+        return False
+    complete = (
+        selectors.last_complete_start(before=owned.missing_since) if owned.missing_since else scene.since
+    )
+    return numbers.change_facts(
+        owned=owned,
+        facts=facts,
+        digest=digest,
+        now=at,
+        not_before=diff.last_sight(start, complete) if differs else None,
+        source="sync",
+        source_id=scene.run.pk,
+        related=scene.run,
+    )
+
+
+def _reopen(scene: Scene, row: Row) -> bool:
+    assert row.records.past is not None
+    return numbers.reopen(
+        owned=row.records.past,
+        facts=row.facts,
+        digest=row.digest,
+        now=row.at,
+        source="sync",
+        source_id=scene.run.pk,
+        related=scene.run,
+    )
+
+
+def _found_again(scene: Scene, sights: Mapping[str, Sight | None]) -> None:
+    missing = OwnedNumber.objects.filter(status=Status.MISSING)
+    for chunk in in_batches(owned for owned in missing if owned.number_key in sights):
+        with fenced(scene.run, scene.clock()):
+            for owned in chunk:
+                numbers.found_again(owned=owned, now=scene.clock(), related=scene.run)
+
+
+def _lost_price(owned: OwnedNumber, facts: ProviderNumber) -> bool:
+    return owned.price_per_month is not None and facts.price.per_month is None
+
+
+def _keep_prices_if_withheld(scene: Scene, differing: list[tuple[str, Sight]], seen: int) -> None:
+    """Prices that vanish for most numbers at once were not abolished: the account may no longer see them."""
+    if not differing:
+        return
+    known = min(OwnedNumber.objects.open().filter(price_per_month__isnull=False).count(), seen)
+    if not diff.prices_withheld(len(differing), known):
+        return  # too few rows differ at all
+    vanished = 0
+    for chunk in in_batches(differing):
+        rows = rows_with_records(chunk)
+        vanished += sum(bool(row.records.mine) and _lost_price(row.records.mine, row.facts) for row in rows)  # type: ignore[arg-type]
+    scene.keep_prices = vanished > 0 and diff.prices_withheld(vanished, known)
+    if scene.keep_prices and not selectors.prices_were_withheld(scene.run):
+        with fenced(scene.run, scene.clock()):
+            record(
+                actor=None,
+                by_provider=True,
+                verb="sync.prices_withheld",
+                subject=scene.run,
+                at=scene.clock(),
+                after={"numbers": vanished, "of": known},
+            )

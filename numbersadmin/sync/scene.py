@@ -1,0 +1,54 @@
+"""What one run works with while it applies what it read."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import TypeVar
+
+from numbersadmin.numbers.models import NumberVersion, OwnedNumber
+from numbersadmin.provider.schema import ProviderNumber
+from numbersadmin.sync.diff import Records
+from numbersadmin.sync.models import SyncRun
+
+BATCH = 500  # rows in one transaction
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the list that differs from what we know, with what we have on it, and when it was read."""
+
+    facts: ProviderNumber
+    digest: int
+    at: datetime
+    records: Records
+
+
+@dataclass
+class Scene:
+    """One run at work. `seen`: the keys of its last reading; `since`: when the last complete run began.
+
+    `read_at`: when the last page had been read.
+    """
+
+    run: SyncRun
+    seen: Collection[str]
+    since: datetime | None
+    read_at: datetime
+    clock: Callable[[], datetime]
+    keep_prices: bool = False
+    rekeyed: list[Row] = field(default_factory=list)  # perhaps numbers of ours under a new key
+
+
+def in_batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Lists of at most 500."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, BATCH)):
+        yield batch
+
+
+def starts_of_versions(owned: Iterable[OwnedNumber]) -> dict[int, datetime]:
+    """Since when the present facts of each number are known, by its id."""
+    open_ones = NumberVersion.objects.filter(owned_number__in=list(owned), valid_to__isnull=True)
+    return dict(open_ones.values_list("owned_number_id", "valid_from"))
