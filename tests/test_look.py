@@ -97,6 +97,18 @@ def test_every_token_that_is_used_is_defined():
     assert set(re.findall(r"var\((--[\w-]+)", css)) == set(re.findall(r"^\s+(--[\w-]+):", css, re.MULTILINE))
 
 
+def unknown_classes(text: str) -> set[str]:
+    """Classes of a template that the stylesheet does not know; parts that are computed are left out."""
+    text = re.sub(r"{#.*?#}|{%.*?%}|{{.*?}}", " ", text)
+    used = {name for names in re.findall(r'class="([^"]*)"', text) for name in names.split()}
+    return used - set(re.findall(r"\.([a-zA-Z][\w-]*)", CSS.read_text()))
+
+
+def test_every_class_of_a_template_is_styled():
+    assert {path.name: found for path in TEMPLATES if (found := unknown_classes(path.read_text()))} == {}
+    assert unknown_classes('<p class="card no-such-class {{ tone }}">') == {"no-such-class"}
+
+
 def test_vendored_files_are_complete_and_plain():
     for name in ("fonts/LICENSE.txt", "flags/LICENSE.txt", "icons.LICENSE.txt", "fonts/inter-latin.woff2"):
         assert (ROOT / "static" / name).stat().st_size > 500
