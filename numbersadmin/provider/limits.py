@@ -37,6 +37,7 @@ LONGEST_PAUSE = 60.0
 POLL = 0.1
 OVERSLEPT = 0.01
 OK_EVERY = 1.0
+UNREACHABLE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Limiter:
         self._account = account
         self._enabled = enabled
         self._ok_until = 0.0
+        self._unreachable_until = 0.0
 
     def take(self, kind: Kind, caller: Caller, wait: float) -> Turn:
         """Wait for a turn, `wait` seconds at most.
@@ -142,10 +144,16 @@ class Limiter:
         )
 
     def health(self) -> Health:
-        """What all processes have seen; empty facts if the store is out of reach."""
+        """What all processes have seen; empty facts if the store is out of reach.
+
+        Pages ask: one that has just failed is not asked again by each of them.
+        """
+        if time.monotonic() < self._unreachable_until:
+            return Health()
         try:
             account = self._store.read().accounts.get(self._account)
         except StoreFailed:
+            self._unreachable_until = time.monotonic() + UNREACHABLE
             return Health()
         return circuit.health(account) if account else Health()
 

@@ -16,9 +16,10 @@ from numbersadmin.provider.errors import BadAnswer, plain
 
 MICRO = Decimal("0.000001")
 LARGEST = Decimal(9_000_000_000_000)  # what fits into a BIGINT of micro-units
-LONGEST_KEY = 255
-LONGEST_NUMBER = 64
-LONGEST_WORD = 40
+# Nothing longer is kept: what is, fits into the columns.
+LONGEST_KEY = LONGEST_NUMBER = 255
+LONGEST_CAPABILITIES = 200
+LONGEST = {"country": 10, "type": 60, "reservationStatus": 40}
 CURRENCY = re.compile(r"[A-Z]{3}")
 SPACING = re.compile(r"[\s+().\-]+")
 
@@ -122,7 +123,8 @@ class WriteResult:
     """What became of one POST or DELETE.
 
     `retry`: NOT_DONE, proved never to have acted, and the same call may be sent again later.
-    `look_first`: ask whether the number is ours before believing this result (404 and 409).
+    `look_first`: the provider said no, but asked twice or overtaken it may say so of a number that is
+    ours: look at the purchased list before believing it (400, 404, 409, 422).
     """
 
     outcome: Outcome
@@ -137,7 +139,7 @@ class WriteResult:
     @property
     def look_first(self) -> bool:
         """Whether a look at the purchased list has to come before any conclusion."""
-        return self.error_kind in ("not_found", "conflict")
+        return self.http_status is not None and self.error_kind in ("refused", "not_found", "conflict")
 
 
 class _Envelope(msgspec.Struct):
@@ -245,12 +247,12 @@ def _number(key: str, row: dict[str, Any]) -> ProviderNumber:
     return ProviderNumber(
         number_key=key,
         number=_phone(row.get("number")),
-        country=_word(row, "country").upper(),
+        country=_word(row, "country"),
         type=_word(row, "type"),
         capabilities=_capabilities(row.get("capabilities")),
         shared=row.get("shared") is True or row.get("shared") == "true",
         price=_price(row.get("price")),
-        reservation_status=_word(row, "reservationStatus").upper(),
+        reservation_status=_word(row, "reservationStatus"),
         can_edit=can_edit if isinstance(can_edit, bool) else None,
         keywords=_words(row.get("keywords")),
         raw=row,
@@ -273,9 +275,10 @@ def _word(row: dict[str, Any], name: str) -> str:
         return ""
     if not isinstance(value, str):
         raise ValueError(f"{name} is not text")
-    if len(value) > LONGEST_WORD:
+    word = value.strip() if name == "type" else value.strip().upper()
+    if len(word) > LONGEST[name]:
         raise ValueError(f"{name} is too long")
-    return value.strip()
+    return word
 
 
 def _capabilities(value: object) -> tuple[str, ...]:
@@ -283,6 +286,8 @@ def _capabilities(value: object) -> tuple[str, ...]:
     if not all(isinstance(each, str) for each in listed):
         raise ValueError("capabilities is not a list of words")
     names = {name.strip().upper() for each in listed for name in each.split(",")}
+    if len(",".join(names)) > LONGEST_CAPABILITIES:
+        raise ValueError("capabilities is too long a list")
     return tuple(sorted(names - {""}))
 
 

@@ -11,9 +11,11 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 BUSY_SECONDS = 2.0
-REDIS_SECONDS = 1.0
+REDIS_SECONDS = 0.5
 REDIS_KEY = "numbersadmin:provider"
 REDIS_TRIES = 50
 
@@ -168,7 +170,11 @@ class RedisStore:
     def __init__(self, url: str, key: str = REDIS_KEY) -> None:
         self._key = key
         self._redis: Any = redis.Redis.from_url(
-            url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
+            url,
+            socket_timeout=REDIS_SECONDS,
+            socket_connect_timeout=REDIS_SECONDS,
+            # once: a connection that was kept may have been closed; never after a timeout
+            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
         )
 
     def change(self, act: Callable[[State, float], Result]) -> Result:

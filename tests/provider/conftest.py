@@ -135,7 +135,7 @@ def client_of(tmp_path: Path) -> Callable[..., Provider]:
         *,
         prefix: str = "/sms/1/numbers",
         authorization: str = "App sandbox",
-        timeout: float = 1.0,
+        timeout: float = 3.0,
         rate_limits: bool = False,
         page_size: int = 100,
     ) -> Provider:

@@ -1,5 +1,6 @@
 """When no call is made: refused credentials, a dead provider; and what everybody knows of its health."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from numbersadmin.provider import circuit
 from numbersadmin.provider.client import Provider, get_provider
 from numbersadmin.provider.errors import CredentialsRefused, ProviderDown, ProviderError
 from numbersadmin.provider.limits import Limiter, account_name
-from numbersadmin.provider.store import SqliteStore
+from numbersadmin.provider.store import RedisStore, SqliteStore
 
 EMPTY = {"numbers": [], "numberCount": 0}
 REFUSED = {
@@ -212,6 +213,14 @@ def test_what_is_not_the_api_shows_in_the_health(
 def test_health_without_a_store_says_nothing_and_does_not_fail(tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
     assert Limiter(SqliteStore(tmp_path / "p"), "a").health() == circuit.Health()
+
+
+def test_a_frozen_store_holds_up_one_page_not_all(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as frozen:  # accepts, never answers
+        limiter = Limiter(RedisStore(f"redis://127.0.0.1:{frozen.getsockname()[1]}/0"), "a")
+        begun = time.monotonic()
+        assert [limiter.health() for _ in range(20)] == [circuit.Health()] * 20
+        assert time.monotonic() - begun < 1.5
 
 
 def test_no_secret_is_written_down(client_of: Callable[..., Provider], outside: Any, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_an_answer_proves_so_much_and_no_more(
     assert [heard.line.split()[0] for heard in outside.heard] == ["POST", "DELETE"]
     assert result.retry == (result.error_kind == "busy")
     assert result.credentials == (result.error_kind == "credentials")
-    assert result.look_first == (result.error_kind in ("not_found", "conflict"))
+    assert result.look_first == (result.error_kind in ("refused", "not_found", "conflict"))
     assert (result.outcome is not DONE) == bool(result.text)
 
 
