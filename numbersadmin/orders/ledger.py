@@ -100,7 +100,12 @@ def _saving(currency: str, quotes: Sequence[Quote], now: datetime) -> Ledger:
         currency=currency,
         lines=[
             Line(
-                f"From {next_month_of(now)}, per month", saved, currency, total=True, sign=True, tone="ok strong"
+                f"From {next_month_of(now)}, per month",
+                saved,
+                currency,
+                total=True,
+                sign=True,
+                tone="ok strong",
             ),
             Line(month_of(now), ZERO if monthly is not None else None, currency, note="Already charged"),
         ],

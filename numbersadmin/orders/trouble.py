@@ -36,11 +36,11 @@ def trouble_of(problem: ProviderError) -> Trouble:
         case "busy":
             return Trouble(f"{name} asks us to wait", f"Try again in {wait} seconds.", wait, False)
         case "credentials":
-            text = (
-                "An administrator has to renew the credentials. We stopped trying so the account is not locked."
-            )
+            text = "An administrator has to renew the credentials. We stopped trying so the account is not locked."
             return Trouble(f"{name} refuses our sign-in", text, None, False)
         case "down":
-            return Trouble(f"{name} does not answer", "Nothing was changed. Try again in a moment.", wait, False)
+            return Trouble(
+                f"{name} does not answer", "Nothing was changed. Try again in a moment.", wait, False
+            )
     text = "It answers with something that is not a price. Try again later, or ask an administrator."
     return Trouble(f"{name} cannot be understood", text, wait, False)

@@ -1,5 +1,15 @@
-"""Addresses of the orders pages."""
+"""Addresses of the orders pages. The page that cancels a number is in the project's urls.py, under /numbers/."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from numbersadmin.orders import views
+
+urlpatterns = [
+    path("", views.order_list, name="orders"),
+    path("new/", views.order_new, name="order-new"),
+    path("<int:order_id>/", views.order_detail, name="order"),
+    path("<int:order_id>/approve/", views.approve, name="order-approve"),
+    path("<int:order_id>/reject/", views.reject, name="order-reject"),
+    path("<int:order_id>/withdraw/", views.withdraw, name="order-withdraw"),
+    path("<int:order_id>/reprice/", views.reprice, name="order-reprice"),
+]
