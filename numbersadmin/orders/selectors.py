@@ -21,7 +21,8 @@ from numbersadmin.orders.models import (
     State,
     Verdict,
 )
-from numbersadmin.orders.quotes import Costs, Offer, Quote, costs_of
+from numbersadmin.orders.quotes import Costs, Quote, costs_of
+from numbersadmin.orders.quotes import Offer as Offer  # also for other apps
 
 OPEN = (State.PENDING, State.APPROVED, State.EXECUTING, State.UNKNOWN)
 OVER = (State.REJECTED, State.WITHDRAWN, State.EXPIRED, State.FAILED)
@@ -155,8 +156,15 @@ def overall_look(items: list[OrderItem]) -> str:
 
 
 def orders_of(viewer: User, tab: str, q: str = "") -> QuerySet[Order]:
-    """The orders under a tab (a key of TABS): those that wait oldest first, all others newest first."""
-    if tab == "waiting":
+    """The orders under a tab (a key of TABS): those that wait oldest first, all others newest first.
+
+    The front page has two more: `decide`, what this person may decide, and `open`, what they asked for.
+    """
+    if tab == "decide":
+        found = waiting_for(viewer)
+    elif tab == "open":
+        found = Order.objects.filter(_has(*OPEN), requester=viewer).order_by("created_at", "id")
+    elif tab == "waiting":
         found = Order.objects.filter(_has(State.PENDING, State.UNKNOWN)).order_by("created_at", "id")
     else:
         found = Order.objects.order_by("-id")

@@ -12,8 +12,12 @@ class MisbehaveForm(forms.Form):
     """What goes wrong, with which call, how often."""
 
     endpoint = forms.ChoiceField(label="On the call", choices=list(ENDPOINTS.items()))
-    behaviour = forms.ChoiceField(label="Infobip", choices=[(key, words) for key, (words, _) in MISBEHAVIOUR.items()])
-    times = forms.ChoiceField(label="How often", choices=[("1", "Once"), ("3", "3 times"), ("-1", "Until cleared")])
+    behaviour = forms.ChoiceField(
+        label="Infobip", choices=[(key, words) for key, (words, _) in MISBEHAVIOUR.items()]
+    )
+    times = forms.ChoiceField(
+        label="How often", choices=[("1", "Once"), ("3", "3 times"), ("-1", "Until cleared")]
+    )
 
 
 class OutsideForm(forms.Form):
@@ -22,7 +26,11 @@ class OutsideForm(forms.Form):
     number = forms.CharField(label="Number", max_length=30)
     act = forms.ChoiceField(
         label="Happens in the portal",
-        choices=[("purchase", "Bought there"), ("cancel", "Cancelled there"), ("price", "Gets another price")],
+        choices=[
+            ("purchase", "Bought there"),
+            ("cancel", "Cancelled there"),
+            ("price", "Gets another price"),
+        ],
     )
     price = forms.DecimalField(
         label="New price per month", min_value=0, max_value=1_000_000, decimal_places=6, required=False

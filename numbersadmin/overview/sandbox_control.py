@@ -22,7 +22,10 @@ MISBEHAVIOUR: dict[str, tuple[str, dict[str, Any]]] = {
     "delay": ("Answers 3 seconds late", {"kind": "delay", "seconds": 3}),
     "error": ("Answers 500", {"kind": "status", "status": 500}),
     "error_after": ("Does it, then answers 502", {"kind": "status", "status": 502, "act": True}),
-    "busy": ("Answers 429, too many requests", {"kind": "status", "status": 429, "headers": {"Retry-After": "5"}}),
+    "busy": (
+        "Answers 429, too many requests",
+        {"kind": "status", "status": 429, "headers": {"Retry-After": "5"}},
+    ),
     "refused": ("Refuses our sign-in (401)", {"kind": "status", "status": 401}),
     "not_found": ("Answers 404", {"kind": "status", "status": 404}),
     "empty": ("Does it, then answers 201 without a word", {"kind": "empty", "act": True}),
@@ -52,7 +55,9 @@ def _call(method: str, path: str, body: Any = None) -> Any:
     session = requests.Session()
     session.trust_env = False
     try:
-        answer = session.request(method, f"{settings.INFOBIP_BASE_URL}/_sandbox/{path}", json=body, timeout=SECONDS)
+        answer = session.request(
+            method, f"{settings.INFOBIP_BASE_URL}/_sandbox/{path}", json=body, timeout=SECONDS
+        )
         told = answer.json() if answer.content else {}
     except (requests.RequestException, ValueError) as error:
         raise SandboxSaysNo("The sandbox does not answer. Is ./run still running?") from error

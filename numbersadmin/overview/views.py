@@ -38,7 +38,9 @@ def readyz(request: HttpRequest) -> HttpResponse:
 @require_safe
 def overview(request: HtmxRequest) -> HttpResponse:
     now = timezone.now()
-    return render(request, "overview/overview.html", {"front": selectors.front_page(request.user, now), "now": now})
+    return render(
+        request, "overview/overview.html", {"front": selectors.front_page(request.user, now), "now": now}
+    )
 
 
 @require("overview.view")
@@ -73,7 +75,13 @@ def sandbox(request: HtmxRequest) -> HttpResponse:
     what = request.POST.get("what", "")
     misbehave = MisbehaveForm(request.POST if what == "misbehave" else None)
     outside = OutsideForm(request.POST if what == "outside" else None)
-    context = {"misbehave": misbehave, "outside": outside, "state": None, "problem": "", "now": timezone.now()}
+    context = {
+        "misbehave": misbehave,
+        "outside": outside,
+        "state": None,
+        "problem": "",
+        "now": timezone.now(),
+    }
     try:
         if said := play(what, misbehave, outside):
             messages.success(request, said)
