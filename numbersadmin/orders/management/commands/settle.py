@@ -27,4 +27,4 @@ class Command(BaseCommand):
             f" {swept.expired} expired, {swept.abandoned} found without an answer"
         )
         if swept.problem:
-            self.stderr.write(f"stopped early: {swept.problem.text or swept.problem.kind}")
+            self.stderr.write(f"trouble with the provider: {swept.problem.text or swept.problem.kind}")
