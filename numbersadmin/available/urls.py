@@ -1,5 +1,7 @@
-"""Addresses of the available pages."""
+"""Address of the search for numbers that are for sale."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from numbersadmin.available import views
+
+urlpatterns = [path("", views.search, name="available")]

@@ -1,5 +1,12 @@
-"""Addresses of the numbers pages."""
+"""Addresses of the pages of owned numbers."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from numbersadmin.numbers import views
+
+urlpatterns = [
+    path("", views.list_numbers, name="numbers"),
+    path("<int:number_id>/", views.number, name="number"),
+    path("<int:number_id>/edit/", views.edit, name="edit-number"),
+    path("+<str:digits>/", views.by_number, name="number-by-digits"),
+]

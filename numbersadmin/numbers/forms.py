@@ -1,0 +1,153 @@
+"""What people send about owned numbers: the filters of the list, and who a number belongs to."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.db.models import Q
+
+from numbersadmin.accounts.models import User
+from numbersadmin.formats import capability_label, country_name
+from numbersadmin.numbers.models import OwnedNumber, Status
+from numbersadmin.numbers.selectors import ACTIVE, EVERY, NOBODY, SORTS, Choices, NumberFilter
+
+MOST_LABELS = 20
+LONGEST_LABEL = 40
+STATES = [
+    (ACTIVE, "Ours now"),
+    (Status.OWNED.value, "Active"),
+    (Status.MISSING.value, "Missing at provider"),
+    (Status.ENDED.value, "Ended"),
+    (EVERY, "Any state"),
+]
+SORT_VALUES = [(value, value) for key in SORTS for value in (key, f"-{key}")]
+
+
+class OpenChoice(forms.ChoiceField):
+    """A choice among the values in use; one that is not in use is no mistake, it just finds nothing."""
+
+    def valid_value(self, value: str) -> bool:
+        return len(value) <= 150 and "\0" not in value
+
+    def offer(self, choices: list[tuple[str, str]], given: str) -> None:
+        """Set what the field offers; what was given stays visible."""
+        known = {value for value, _ in choices}
+        self.choices = [*choices, *([(given, given)] if given and given not in known else [])]
+
+
+class OpenChoices(forms.MultipleChoiceField):
+    """Several of the provider's words, repeated or joined by commas; unknown ones are allowed."""
+
+    widget = forms.CheckboxSelectMultiple
+
+    def to_python(self, value: Any) -> list[str]:
+        words = [word.strip().upper() for each in super().to_python(value) for word in each.split(",")]
+        return list(dict.fromkeys(word for word in words if word))
+
+    def valid_value(self, value: str) -> bool:
+        return len(value) <= 40 and "\0" not in value
+
+
+class NumberFilterForm(forms.Form):
+    """The filters of the list. What is not understood is left out and said."""
+
+    q = forms.CharField(label="Number, label or cost centre", required=False, max_length=200)
+    country = OpenChoice(label="Country", required=False)
+    capabilities = OpenChoices(label="Can do", required=False)
+    owner = OpenChoice(label="Owner", required=False)
+    cost_centre = OpenChoice(label="Cost centre", required=False)
+    state = forms.ChoiceField(label="State", required=False, choices=STATES)
+    sort = forms.ChoiceField(label="Sort", required=False, choices=SORT_VALUES, widget=forms.HiddenInput)
+
+    def __init__(self, data: Mapping[str, Any], choices: Choices) -> None:
+        super().__init__(data)
+        self.fields["q"].widget.attrs |= {"type": "search", "autocomplete": "off", "data-search": True}
+        countries = sorted([(code, country_name(code)) for code in choices.countries], key=lambda one: one[1])
+        self._offer("country", [("", f"Any ({len(countries)})"), *countries])
+        self._offer("owner", [("", "Anyone"), (NOBODY, "No owner"), *choices.owners])
+        self._offer(
+            "cost_centre", [("", "Any"), (NOBODY, "None"), *((one, one) for one in choices.cost_centres)]
+        )
+        words = dict.fromkeys(["SMS", "VOICE", *choices.capabilities])
+        self.fields["capabilities"].choices = [(one, capability_label(one)) for one in words]  # type: ignore[attr-defined]
+
+    def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:
+        field = self.fields[name]
+        assert isinstance(field, OpenChoice)
+        field.offer(choices, self.data.get(name, ""))
+
+    def clean_country(self) -> str:
+        return str(self.cleaned_data["country"]).strip().upper()
+
+    def wanted(self) -> NumberFilter:
+        """The filter; whatever was not understood is as if it had not been sent."""
+        self.full_clean()
+        found = self.cleaned_data
+        return NumberFilter(
+            q=found.get("q", ""),
+            country=found.get("country", ""),
+            capabilities=tuple(found.get("capabilities", ())),
+            owner=found.get("owner", ""),
+            cost_centre=found.get("cost_centre", ""),
+            state=found.get("state") or ACTIVE,
+            sort=found.get("sort") or "number",
+        )
+
+
+def query_of(wanted: NumberFilter, **changes: Any) -> str:
+    """The shortest query string that means this filter, changed so."""
+    parts = {name: getattr(wanted, name) for name in NumberFilter.__dataclass_fields__} | changes
+    standard = {"state": ACTIVE, "sort": "number", "page": 1}
+    kept = {name: value for name, value in parts.items() if value and standard.get(name) != value}
+    return urlencode(kept, doseq=True)
+
+
+def page_number(text: str) -> int | None:
+    """A page number as sent; None when it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 and int(text) else None
+
+
+class EditForm(forms.Form):
+    """Whose a number is: owner, cost centre, labels."""
+
+    owner = forms.ModelChoiceField(
+        label="Owner", queryset=User.objects.none(), required=False, empty_label="Nobody"
+    )
+    cost_centre = forms.CharField(label="Cost centre", required=False, max_length=100)
+    labels = forms.CharField(
+        label="Labels", required=False, max_length=900, help_text="Words separated by commas."
+    )
+    reason = forms.CharField(label="Reason", required=False, max_length=500)
+    version = forms.IntegerField(widget=forms.HiddenInput)
+
+    def __init__(
+        self, data: Mapping[str, Any] | None, *, owned: OwnedNumber, cost_centres: list[str]
+    ) -> None:
+        start = {
+            "owner": owned.owner_id,
+            "cost_centre": owned.cost_centre,
+            "labels": ", ".join(owned.labels),
+            "version": owned.version,
+        }
+        super().__init__(data, initial=start)
+        owner = self.fields["owner"]
+        assert isinstance(owner, forms.ModelChoiceField)
+        owner.queryset = User.objects.filter(Q(is_active=True) | Q(pk=owned.owner_id or 0)).order_by(
+            "username"
+        )
+        self.fields["cost_centre"].widget.attrs["list"] = "cost-centres"
+        self.cost_centres = cost_centres
+
+    def clean_labels(self) -> list[str]:
+        """The labels, each once, in the order given."""
+        labels = [" ".join(one.split()) for one in self.cleaned_data["labels"].split(",")]
+        labels = list(dict.fromkeys(one for one in labels if one))
+        if len(labels) > MOST_LABELS:
+            raise forms.ValidationError(f"At most {MOST_LABELS} labels.")
+        if long := [one for one in labels if len(one) > LONGEST_LABEL]:
+            raise forms.ValidationError(f"“{long[0]}” is longer than {LONGEST_LABEL} letters.")
+        return labels
+
+    def clean_cost_centre(self) -> str:
+        return " ".join(self.cleaned_data["cost_centre"].split())
