@@ -1,6 +1,7 @@
 """One measurement per sync of how the provider counts the days of a first month."""
 
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 from numbersadmin.money import days_in_month
@@ -12,7 +13,7 @@ logger = logging.getLogger(__name__)
 WAIT_SECONDS = 5.0
 
 
-def sample(provider: Provider) -> dict[str, Any] | None:
+def sample(provider: Provider, *, now: datetime) -> dict[str, Any] | None:
     """Days charged for a purchase now, days of the month, and when that was asked; None when nothing tells.
 
     Taken from the first number for sale: its first month's price is a share of its monthly price. `days + day
@@ -23,11 +24,8 @@ def sample(provider: Provider) -> dict[str, Any] | None:
     except ProviderError as error:
         logger.info("no calibration in this sync: %s", error)
         return None
-    days = days_charged(page.numbers[0].price, page.asked_at) if page.numbers else None
+    day = now.astimezone(UTC)
+    days = days_charged(page.numbers[0].price, day) if page.numbers else None
     if days is None:
         return None
-    return {
-        "days": days,
-        "days_in_month": days_in_month(page.asked_at.date()),
-        "at": page.asked_at.isoformat(),
-    }
+    return {"days": days, "days_in_month": days_in_month(day.date()), "at": day.isoformat()}

@@ -91,10 +91,11 @@ class Reading:
             self.done = True
         elif not new:
             self.done, self.stopped = True, f"page {self.pages} brought nothing new"
-        elif self.pages >= self._most_pages(page.count):
+        elif self.pages >= self._most_pages():
             self.done, self.stopped = True, f"the list did not end after {self.pages} pages"
 
-    def _most_pages(self, count: int | None) -> int:
+    def _most_pages(self) -> int:
+        count = self.counts[0]
         return LONGEST if count is None else min(LONGEST, ceil(count / self.largest) + 2)
 
 

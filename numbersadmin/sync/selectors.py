@@ -50,8 +50,8 @@ def last_complete() -> SyncRun | None:
 
 
 def last_complete_start(*, before: datetime) -> datetime | None:
-    """When the latest complete run began that had ended by a moment."""
-    runs = SyncRun.objects.filter(status=RunStatus.COMPLETE, finished_at__lte=before)
+    """When the latest complete run began that had ended before a moment."""
+    runs = SyncRun.objects.filter(status=RunStatus.COMPLETE, finished_at__lt=before)
     return runs.order_by("-started_at").values_list("started_at", flat=True).first()
 
 

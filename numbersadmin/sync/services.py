@@ -126,7 +126,7 @@ def _carry_out(run: SyncRun, asking: Asking, clock: Clock, on_page: OnPage) -> S
         reason = absence.conclude(scene, missed, len(open_before), asking.look)
         if run.held:
             status = RunStatus.GUARDED
-        run.calibration = calibration.sample(asking.provider)
+        run.calibration = calibration.sample(asking.provider, now=clock())
         asking.calls += 1
     run.calls = asking.calls
     run.error_kind, run.error = words_for(status, readings, reason, run)

@@ -5,6 +5,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.vary import vary_on_headers
 
 from numbersadmin.formats import waited
 from numbersadmin.sync import selectors, services, tasks
@@ -15,6 +16,7 @@ from numbersadmin.web import HtmxRequest, require, wants_fragment
 
 @require("sync.view")
 @require_GET
+@vary_on_headers("HX-Request")
 def runs(request: HtmxRequest) -> HttpResponse:
     """How current our data is, and every run."""
     now = timezone.now()
@@ -30,6 +32,7 @@ def runs(request: HtmxRequest) -> HttpResponse:
 
 @require("sync.view")
 @require_GET
+@vary_on_headers("HX-Request")
 def run(request: HtmxRequest, run_id: int) -> HttpResponse:
     """What one run found; while it runs, how far it is."""
     now = timezone.now()

@@ -85,3 +85,9 @@ def mirror(db: None, sandbox: Any, now: datetime, settings: Any) -> Mirror:
     """An account without numbers, read 2 at a time."""
     settings.LIST_PAGE_SIZE = 2
     return Mirror(sandbox, now)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client repeats failed calls at once instead of after a pause."""
+    monkeypatch.setattr("numbersadmin.provider.client.time.sleep", lambda seconds: None)
