@@ -70,6 +70,16 @@ def test_without_the_circuit_every_call_would_go_out(
     assert len(sandbox.requests()) == 5
 
 
+def test_a_key_that_is_taken_back_makes_three_calls_too(
+    talking: Provider, outside: Any, say: Callable[..., bytes]
+) -> None:
+    outside.play(say(200, EMPTY))
+    assert tried(talking.list_owned) == ""
+    outside.play(say(401, REFUSED))
+    assert [tried(talking.list_owned) for _ in range(6)] == ["credentials"] * 6
+    assert len(outside.heard) == 1 + 3
+
+
 def test_a_minute_later_three_more_go_out_and_a_success_closes_it(
     talking: Provider, outside: Any, say: Callable[..., bytes], tmp_path: Path
 ) -> None:

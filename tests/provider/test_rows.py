@@ -76,6 +76,14 @@ def test_more_places_are_rounded_half_up_and_said(amount: Decimal) -> None:
     assert bool(price.problem) == (price.per_month != amount)
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [("0.0000005", "0.000001"), ("9.1935485", "9.193549"), ("1.00000049", "1"), ("1.50", "1.5")],
+)
+def test_a_half_is_rounded_up(text: str, kept: str) -> None:
+    assert priced(text).price.per_month == Decimal(kept)
+
+
 @pytest.mark.parametrize("name", ["pricePerMonth", "setupPrice", "initialMonthPrice"])
 @pytest.mark.parametrize(
     "text",
