@@ -90,9 +90,10 @@ def _card(
     all_gone: bool = False,
 ) -> Card:
     buying = page.order.kind == Kind.PURCHASE
-    quotes = [fresh.get(view.current.ref, view.current) for view in counted]
+    quotes = [fresh.get(view.current.ref) or _quote_of(view) for view in counted]
+    decided = not page.counts.get(State.PENDING)
     return Card(
-        ledgers=purchase_ledgers(quotes, now) if buying else cancel_ledgers(quotes, now),
+        ledgers=purchase_ledgers(quotes, now, decided=decided) if buying else cancel_ledgers(quotes, now),
         words=approve_words(quotes, buying=buying, anew=bool(page.changed)),
         words_short=approve_words_short(quotes, buying=buying),
         read_at=read_at,
@@ -103,6 +104,13 @@ def _card(
         unknown_price=buying and not all(quote.buyable for quote in quotes),
         all_gone=all_gone,
     )
+
+
+def _quote_of(view: ItemView) -> Quote:
+    """What it was bought at, else the offer that counts now."""
+    item = view.item
+    executed = item.executed_quote if item.state in (State.DONE, State.EXECUTING, State.UNKNOWN) else None
+    return Quote.from_json(executed) if executed else view.current
 
 
 def _moved(counted: Sequence[ItemView], fresh: dict[str, Quote]) -> list[MovedOffer]:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from numbersadmin.formats import money_text, phone_intl
+from numbersadmin.formats import money_text, phone_intl, when
 from numbersadmin.money import ZERO
 from numbersadmin.orders.quotes import Quote
 
@@ -47,25 +47,30 @@ def next_month_of(moment: datetime) -> str:
     return f"{here.replace(day=1, month=here.month % 12 + 1):%B}"
 
 
-def purchase_ledgers(quotes: Iterable[Quote], now: datetime) -> list[Ledger]:
-    """What buying costs, a ledger per currency in the order of their codes; nothing is added across them."""
+def purchase_ledgers(quotes: Iterable[Quote], now: datetime, *, decided: bool = False) -> list[Ledger]:
+    """What buying costs, a ledger per currency in the order of their codes; nothing is added across them.
+
+    `decided`: it is no longer a question of what would be if it were bought.
+    """
     groups: dict[str, list[Quote]] = {}
     for quote in quotes:
         groups.setdefault(quote.currency, []).append(quote)
-    return [_purchase(currency, groups[currency], now) for currency in sorted(groups)]
+    return [_purchase(currency, groups[currency], now, decided) for currency in sorted(groups)]
 
 
-def _purchase(currency: str, quotes: Sequence[Quote], now: datetime) -> Ledger:
+def _purchase(currency: str, quotes: Sequence[Quote], now: datetime, decided: bool) -> Ledger:
     setup = total(quote.setup_price for quote in quotes)
     month = total(quote.initial_month_price for quote in quotes)
     monthly = total(quote.price_per_month for quote in quotes)
     due = None if setup is None or month is None else setup + month
+    read = max(quote.read_at for quote in quotes)
+    name = month_of(read)
     return Ledger(
         currency=currency,
         lines=[
             Line("Set-up, once", setup, currency),
-            Line(month_of(now), month, currency, note=_share(quotes)),
-            Line("Due this month", due, currency, total=True),
+            Line(name, month, currency, note=_share(quotes) + ("" if decided else _if_bought(read, now))),
+            Line(f"Due in {name}" if decided else "Due this month", due, currency, total=True),
             Line("Then every month", monthly, currency, total=True),
         ],
         year=None if monthly is None else monthly * 12,
@@ -74,15 +79,20 @@ def _purchase(currency: str, quotes: Sequence[Quote], now: datetime) -> Ledger:
 
 
 def _share(quotes: Sequence[Quote]) -> str:
-    """`19 of 31 days, if bought today`, when the provider's first month is such a share of every number."""
+    """`19 of 31 days`, when the provider's first month is such a share of every number."""
     silent = sum(quote.initial_month_price is None for quote in quotes)
     if silent:
         part = f" for {silent} of {len(quotes)} numbers" if len(quotes) > 1 else ""
-        return f"{settings.PROVIDER_NAME} does not say{part}; at most a full month"
+        return f"{settings.PROVIDER_NAME} does not say{part}, at most a full month"
     shares = {quote.month_share for quote in quotes if quote.price_per_month}
-    if len(shares) != 1 or (share := shares.pop()) is None:
-        return "as told by the provider, if bought today"
-    return f"{share[0]} of {share[1]} days, if bought today"
+    share = shares.pop() if len(shares) == 1 else None
+    return f"{share[0]} of {share[1]} days" if share else f"as {settings.PROVIDER_NAME} says"
+
+
+def _if_bought(read: datetime, now: datetime) -> str:
+    zone = ZoneInfo(settings.BILLING_TIME_ZONE)
+    same = read.astimezone(zone).date() == now.astimezone(zone).date()
+    return ", if bought today" if same else f", if bought on {when(read.astimezone(zone).date())}"
 
 
 def cancel_ledgers(quotes: Iterable[Quote], now: datetime) -> list[Ledger]:
@@ -96,22 +106,9 @@ def cancel_ledgers(quotes: Iterable[Quote], now: datetime) -> list[Ledger]:
 def _saving(currency: str, quotes: Sequence[Quote], now: datetime) -> Ledger:
     monthly = total(quote.price_per_month for quote in quotes)
     saved = None if monthly is None else -monthly
-    return Ledger(
-        currency=currency,
-        lines=[
-            Line(
-                f"From {next_month_of(now)}, per month",
-                saved,
-                currency,
-                total=True,
-                sign=True,
-                tone="ok strong",
-            ),
-            Line(month_of(now), ZERO if monthly is not None else None, currency, note="Already charged"),
-        ],
-        year=None if saved is None else saved * 12,
-        setup=None,
-    )
+    month = Line(month_of(now), None if monthly is None else ZERO, currency, note="Already charged")
+    later = Line(f"From {next_month_of(now)}, per month", saved, currency, sign=True, tone="ok strong")
+    return Ledger(currency, [later, month], None if monthly is None else monthly * 12, None)
 
 
 def total(amounts: Iterable[Decimal | None]) -> Decimal | None:

@@ -25,6 +25,7 @@ from numbersadmin.orders.services import (
     MOST_ITEMS,
     Approval,
     Incomplete,
+    Moved,
     NotAllowed,
     OrderError,
     OutOfDate,
@@ -37,7 +38,13 @@ logger = logging.getLogger(__name__)
 
 BOTH = ["GET", "HEAD", "POST"]
 WHOLE_PAGE = {"HX-Retarget": "#main", "HX-Reselect": "#main", "HX-Reswap": "outerHTML"}
-STATUS: dict[type[OrderError], int] = {NotAllowed: 403, Incomplete: 422, PriceUnread: 503}
+REFUSALS: dict[type[OrderError], tuple[int, str]] = {  # what a refusal answers with, and its heading
+    NotAllowed: (403, "You may not do this"),
+    Incomplete: (422, "Nothing was changed"),
+    PriceUnread: (503, "Nothing was decided"),
+    Moved: (409, "Somebody was faster"),
+    OrderError: (409, "Nothing was changed"),
+}
 
 
 # The queue -------------------------------------------------------------------------------------------------------
@@ -184,16 +191,19 @@ def _show(
     reject_form: RejectForm | None = None,
 ) -> HttpResponse:
     """The page of an order; the prices are read again for whoever may decide, unless they just could not be."""
+    status, title = next(
+        known for kind, known in REFUSALS.items() if isinstance(error or OrderError(""), kind)
+    )
     asking = page.may_decide and not isinstance(error, PriceUnread)
     context = _facts(request, page, now) | {
         "card": decision_card(page, provider=get_provider() if asking else None, now=now),
         "error": error,
+        "error_title": title,
         "reject_form": reject_form or RejectForm(),
         "heading": _heading(page),
     }
-    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 409) if error else 200
-    if reject_form and reject_form.errors:
-        status = 422
+    if not error:
+        status = 422 if reject_form else 200
     return _varying(render(request, "orders/order.html", context, status=status))
 
 
