@@ -4,6 +4,7 @@ import contextlib
 import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,8 @@ from hypothesis import settings as hypothesis_settings
 
 from numbersadmin.accounts.models import RoleGrant, User
 from numbersadmin.audit import append_only
+from numbersadmin.provider import client as provider_client
+from numbersadmin.provider import store as provider_store
 
 ROOT = Path(__file__).resolve().parent.parent
 NOW = datetime(2026, 10, 13, 9, 0, tzinfo=UTC)  # day 13 of a 31-day month: 19 days are left
@@ -100,6 +103,9 @@ def sandbox(sandbox_process: Sandbox, settings: Any) -> Sandbox:
     settings.PROVIDER_TIMEOUT_SECONDS = 2
     for leftover in Path(django_settings.VAR_DIR).glob("provider*"):
         leftover.unlink(missing_ok=True)
+    if settings.REDIS_URL:  # there, too, each test begins with nothing known of the provider
+        provider_store.REDIS_KEY = f"numbersadmin:provider:{uuid.uuid4()}"
+        provider_client._provider.cache_clear()
     return sandbox_process
 
 
