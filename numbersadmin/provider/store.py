@@ -167,8 +167,8 @@ class SqliteStore:
 class RedisStore:
     """The document under one key of Redis; its clock is that of Redis, the same for all machines."""
 
-    def __init__(self, url: str, key: str = REDIS_KEY) -> None:
-        self._key = key
+    def __init__(self, url: str, key: str = "") -> None:
+        self._key = key or REDIS_KEY
         self._redis: Any = redis.Redis.from_url(
             url,
             socket_timeout=REDIS_SECONDS,
