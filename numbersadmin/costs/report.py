@@ -44,11 +44,6 @@ class Sum:
             self.before + other.before,
         )
 
-    @property
-    def change(self) -> Decimal:
-        """Against the month before."""
-        return self.amount - self.before
-
 
 @dataclass(slots=True)
 class Report:

@@ -9,7 +9,7 @@ from numbersadmin.costs.chart import Chart, chart
 from numbersadmin.costs.months import Calendar, Month
 from numbersadmin.costs.possessions import billing_calendar, held_between, last_list, records_begin
 from numbersadmin.costs.report import GROUPINGS, Report, Sum, basis_words, report, signed_percent
-from numbersadmin.money import ZERO, rounded_lines
+from numbersadmin.money import ZERO, rounded, rounded_lines
 
 TREND_MONTHS = 12
 GROUPS_SHOWN = 10
@@ -64,7 +64,10 @@ def records(now: datetime) -> Records:
 
 @dataclass(frozen=True, slots=True)
 class CurrencyTotal:
-    """All charges of a month in one currency. `before` and `change` are None in the first month on record."""
+    """All charges of a month in one currency. `before` and `change` are None in the first month on record.
+
+    A change is the difference of the two figures as they are shown, so that people can check it.
+    """
 
     currency: str
     numbers: int
@@ -77,7 +80,7 @@ class CurrencyTotal:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A row of the split: exact amounts, and rounded ones that add up to the rounded total."""
+    """A row of the split: exact sums, and rounded ones that add up to the rounded total, down and across."""
 
     value: str
     total: Sum
@@ -216,21 +219,24 @@ def _totals(found: Report, known: Records) -> list[CurrencyTotal]:
             total.unpriced,
             total.amount,
             total.before if compares else None,
-            total.change if compares else None,
-            signed_percent(total.change, total.before) if compares else "",
+            _change(total.amount, total.before, currency) if compares else None,
+            signed_percent(total.amount - total.before, total.before) if compares else "",
         )
         for currency in found.currencies
         for total in [sums[currency]]
     ]
 
 
+def _change(amount: Decimal, before: Decimal, currency: str) -> Decimal:
+    return rounded(amount, currency) - rounded(before, currency)
+
+
 def _groups(found: Report, currency: str, known: Records) -> list[Group]:
-    """The groups with rounded figures; each column adds up to its own rounded total."""
+    """The groups with rounded figures; each column adds up to its own rounded total, and each row across."""
     rows = found.of(currency)
     compares = _compares(known, found.last)
     amounts = rounded_lines([total.amount for _, total in rows], currency)
     befores = rounded_lines([total.before for _, total in rows], currency)
-    changes = rounded_lines([total.change for _, total in rows], currency)
     highest = max((total.amount for _, total in rows), default=ZERO)
     return [
         Group(
@@ -238,7 +244,7 @@ def _groups(found: Report, currency: str, known: Records) -> list[Group]:
             total,
             amounts[at],
             befores[at] if compares else None,
-            changes[at] if compares else None,
+            amounts[at] - befores[at] if compares else None,
             int(total.amount * 100 / highest) if highest else 0,
         )
         for at, (value, total) in enumerate(rows)
@@ -254,7 +260,7 @@ def _together(groups: list[Group], known: Records, month: Month) -> Group:
         sum((group.amount for group in groups), ZERO),
         sum((group.before or ZERO for group in groups), ZERO) if compares else None,
         sum((group.change or ZERO for group in groups), ZERO) if compares else None,
-        0,
+        min(100, sum(group.percent for group in groups)),
         more=len(groups),
     )
 
@@ -264,6 +270,6 @@ def _trend(found: Report, currency: str, known: Records) -> list[TrendRow]:
     for month, amount in found.trend(currency):
         known_amount = amount if known.state(month) is State.OPEN else None
         before = rows[-1].amount if rows else None
-        change = None if known_amount is None or before is None else known_amount - before
+        change = None if known_amount is None or before is None else _change(amount, before, currency)
         rows.append(TrendRow(month, known_amount, change))
     return rows
