@@ -101,8 +101,8 @@
   const keys = document.documentElement.dataset.keys !== "off";
   const typing = (element) =>
     element.isContentEditable || (/^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName) && element.type !== "checkbox");
-  const rows = () => all("[data-nav] tbody tr:not(.group)");
-  const current = () => one("[data-nav] tr.cur");
+  const rows = () => all("[data-nav] tbody tr:not(.group), ul[data-nav] > li");
+  const current = () => one("[data-nav] tr.cur, ul[data-nav] > li.cur");
   let going = 0;
   const move = (step) => {
     const list = rows();
