@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from celery import Celery
 from django.db import DatabaseError, InterfaceError, connection
 from kombu.exceptions import OperationalError
 
@@ -40,10 +41,10 @@ def readiness(now: datetime) -> Readiness:
         return Readiness("down", broker_state(), "unknown")
 
 
-def broker_state() -> str:
+def broker_state(celery: Celery = app) -> str:
     """up or down; a broker that accepts and says nothing is down after a second."""
     try:
-        with app.connection_for_write(connect_timeout=BROKER_SECONDS) as broker:
+        with celery.connection_for_write(connect_timeout=BROKER_SECONDS) as broker:
             broker.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=BROKER_SECONDS)
         return "up"
     except (OperationalError, OSError):
