@@ -15,8 +15,8 @@ class MisbehaveForm(forms.Form):
     behaviour = forms.ChoiceField(
         label="Infobip", choices=[(key, words) for key, (words, _) in MISBEHAVIOUR.items()]
     )
-    times = forms.ChoiceField(
-        label="How often", choices=[("1", "Once"), ("3", "3 times"), ("-1", "Until cleared")]
+    times = forms.TypedChoiceField(
+        label="How often", choices=[("1", "Once"), ("3", "3 times"), ("-1", "Until cleared")], coerce=int
     )
 
 
