@@ -9,7 +9,7 @@ import secrets
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -225,16 +225,14 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "numbersadmin.urls"
 WSGI_APPLICATION = "numbersadmin.wsgi.application"
+FILES = "django.template.loaders.filesystem.Loader"
+LOADERS: list[Any] = [FILES] if DEBUG else [("django.template.loaders.cached.Loader", [FILES])]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
         "OPTIONS": {
-            "loaders": [
-                ("django.template.loaders.cached.Loader", ["django.template.loaders.filesystem.Loader"]),
-            ]
-            if not DEBUG
-            else ["django.template.loaders.filesystem.Loader"],
+            "loaders": LOADERS,
             "builtins": [
                 "numbersadmin.formats",
                 "django.templatetags.static",
@@ -324,6 +322,7 @@ REDIS_URL = text("REDIS_URL")
 if REDIS_URL and urlsplit(REDIS_URL).scheme not in ("redis", "rediss", "unix"):
     stop("REDIS_URL", "it is not the address of a Redis.", "redis://127.0.0.1:6379/0")
 CELERY_BROKER_URL = REDIS_URL or "filesystem://"
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any]
 if REDIS_URL:
     # A frozen Redis must not hold up a page: the row is the queue, the message only a nudge.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
