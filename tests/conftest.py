@@ -186,6 +186,16 @@ def quick_pages(settings: Any) -> None:
     cache.clear()
 
 
+# ── the database ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """SQLite in a file, as in production: threads of a test lock each other out only there as they do in it."""
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = str(Path(django_settings.VAR_DIR) / "test.sqlite3")
+
+
 # ── append-only tables and the flush of transactional tests ──────────────────────────────────────────────────────
 
 _flush = TransactionTestCase._fixture_teardown

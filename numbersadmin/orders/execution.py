@@ -27,6 +27,7 @@ from numbersadmin.orders.recording import (
     failed,
     is_purchase,
     next_round,
+    not_from,
     not_sent,
     price_changed,
     unknown,
@@ -243,9 +244,8 @@ def record(
     looked = result.http_status is not None and result.error_kind in LOOK_FIRST
     if looked:
         try:
-            listed = find_owned(
-                provider, Offer(item.country, item.number), without=attempt.known_keys, wait=READ_WAIT
-            )
+            without = not_from(item, attempt) if is_purchase(item) else []
+            listed = find_owned(provider, Offer(item.country, item.number), without=without, wait=READ_WAIT)
         except ProviderError:
             listed = None
     write = _record_purchase if is_purchase(item) else _record_cancel

@@ -317,6 +317,13 @@ def last_attempt(item: OrderItem) -> ProviderAttempt | None:
     return item.attempts.order_by("-id").first()
 
 
+def not_from(item: OrderItem, attempt: ProviderAttempt) -> list[str]:
+    """Keys of the same number that this call did not bring: ours before it, or bought by another order."""
+    others = OrderItem.objects.filter(number=item.number, kind=Kind.PURCHASE, state=State.DONE)
+    taken = others.exclude(pk=item.pk).filter(owned_number__in=OwnedNumber.objects.open())
+    return [*attempt.known_keys, *taken.values_list("owned_number__number_key", flat=True)]
+
+
 def is_purchase(item: OrderItem) -> bool:
     """Does the item buy, or cancel?"""
     return item.kind == Kind.PURCHASE

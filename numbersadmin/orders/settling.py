@@ -12,7 +12,7 @@ from numbersadmin.orders.lookups import find_for_sale, find_owned
 from numbersadmin.orders.machine import amend
 from numbersadmin.orders.models import Kind, OrderItem, Outcome, ProviderAttempt, State
 from numbersadmin.orders.quotes import Offer
-from numbersadmin.orders.recording import bought, cancelled, failed, is_purchase, next_look, unknown
+from numbersadmin.orders.recording import bought, cancelled, failed, is_purchase, next_look, not_from, unknown
 from numbersadmin.provider.client import Provider
 from numbersadmin.provider.errors import NotOwned, ProviderError
 from numbersadmin.provider.outcome import RESERVATION_OVER
@@ -74,8 +74,7 @@ def settle_item(*, item_id: int, provider: Provider, clock: Clock, at_once: bool
 def _look_for_purchase(item: OrderItem, attempt: ProviderAttempt, provider: Provider, clock: Clock) -> Look:
     offer, now = Offer(item.country, item.number), clock()
     try:
-        without = [*attempt.known_keys, *_taken_keys(item)]
-        found = find_owned(provider, offer, without=without, wait=READ_WAIT)
+        found = find_owned(provider, offer, without=not_from(item, attempt), wait=READ_WAIT)
     except ProviderError as problem:
         return Look(now, NO_ANSWER, NO_ANSWER, problem=problem)
     if found:
@@ -88,12 +87,6 @@ def _look_for_purchase(item: OrderItem, attempt: ProviderAttempt, provider: Prov
     except ProviderError as problem:
         return Look(now, NO, NO_ANSWER, problem=problem)
     return Look(now, NO, YES if sale else NO)
-
-
-def _taken_keys(item: OrderItem) -> list[str]:
-    """Keys of the same number that other orders bought: a shared one can be ours twice."""
-    others = OrderItem.objects.filter(number=item.number, kind=Kind.PURCHASE, state=State.DONE)
-    return list(others.exclude(pk=item.pk).values_list("owned_number__number_key", flat=True))
 
 
 def _look_for_cancel(item: OrderItem, attempt: ProviderAttempt, provider: Provider, clock: Clock) -> Look:

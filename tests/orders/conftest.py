@@ -1,10 +1,11 @@
 """What the tests of orders share: our clock, two numbers for sale, people at work, a number that is ours."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
 import pytest
+import time_machine
 
 from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.provider.client import Provider, get_provider
@@ -40,3 +41,10 @@ def owned(sandbox: Any, desk: Desk) -> OwnedNumber:
 def bought_here(sandbox: Any) -> Callable[[], list[str]]:
     """The numbers that the provider sold to our program, in order."""
     return lambda: [act["number"] for act in sandbox.acts("purchase")]
+
+
+@pytest.fixture
+def today(now: datetime) -> Iterator[None]:
+    """The pages' own clock begins at the tests' moment, as the provider's stands at it."""
+    with time_machine.travel(now, tick=True):
+        yield

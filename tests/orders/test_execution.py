@@ -407,6 +407,16 @@ def test_a_404_for_a_number_that_is_still_ours_cancels_nothing(desk: Desk, sandb
     assert owned.status == Status.OWNED
 
 
+def test_a_404_for_a_number_that_was_bought_here_cancels_nothing_either(desk: Desk, sandbox: Any):
+    owned = desk.carry_out(desk.approved()).owned_number
+    desk.clock.on(3600)
+    item = desk.approved_cancel(owned)
+    sandbox.fault("cancel", "status", status=404)
+    assert desk.carry_out(item).state == "unknown"
+    owned.refresh_from_db()
+    assert owned.status == Status.OWNED
+
+
 def test_a_number_too_new_to_be_listed_is_not_called_gone(desk: Desk, sandbox: Any):
     """Bought a moment ago, it may be in no list yet: that is no proof that somebody cancelled it."""
     sandbox.switch(read_lag_seconds=100)

@@ -401,3 +401,18 @@ def test_two_looks_too_close_prove_nothing(unknown: OrderItem, desk: Desk):
         desk.clock.on(10)
         settle_item(item_id=unknown.pk, provider=desk.provider, clock=desk.clock, at_once=True)
     assert again(unknown).state == "unknown"
+
+
+def test_a_worker_that_wakes_up_after_another_order_bought_it_takes_nothing(desk: Desk, sandbox: Any):
+    """It sends its one call late; the provider refuses, because the number is ours by the other order."""
+    item = desk.approved()
+    attempt = execution.claim(item, now=desk.clock(), number_key=KEY)
+    for _ in range(2):
+        desk.clock.on(60)
+        desk.sweep()
+    assert again(item).failure == "not_bought"
+    other = desk.carry_out(desk.approved())
+    result = execution.send(item, attempt, desk.provider)
+    execution.record(item, attempt, result, desk.provider, desk.clock)
+    assert (again(item).state, again(other).state) == ("failed", "done")
+    assert len(sandbox.acts("purchase")) == 1
