@@ -1,6 +1,7 @@
 """The audit log page and its export."""
 
 from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -38,7 +39,7 @@ def filter_form(request: HtmxRequest) -> FilterForm:
 
 @require("audit.export")
 @require_safe
-def export_csv(request: HtmxRequest) -> HttpResponse | StreamingHttpResponse:
+def export_csv(request: HtmxRequest) -> HttpResponseBase:
     form = filter_form(request)
     if not form.is_valid():
         return log(request)

@@ -1,6 +1,7 @@
 """The front page, the go-to box, the probes, and the page of the sandbox."""
 
 import re
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -75,7 +76,7 @@ def sandbox(request: HtmxRequest) -> HttpResponse:
     what = request.POST.get("what", "")
     misbehave = MisbehaveForm(request.POST if what == "misbehave" else None)
     outside = OutsideForm(request.POST if what == "outside" else None)
-    context = {
+    context: dict[str, Any] = {
         "misbehave": misbehave,
         "outside": outside,
         "state": None,
