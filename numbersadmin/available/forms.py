@@ -113,7 +113,7 @@ class SearchForm(forms.Form):
         self.fields["type"].choices = [("", "Any type"), *self.fields["type"].choices]  # type: ignore[attr-defined]
         self.fields["match"].widget.attrs["aria-label"] = "Where the digits are"
         self.fields["digits"].widget.attrs |= {
-            "inputmode": "tel", "autocomplete": "off", "data-search": True, "type": "search",
+            "inputmode": "tel", "autocomplete": "off", "data-search": True,
         }  # fmt: skip
         self.fields["max_price"].widget = forms.TextInput(
             attrs={"inputmode": "decimal", "autocomplete": "off"}

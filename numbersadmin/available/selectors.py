@@ -8,6 +8,7 @@ from typing import Any
 
 from numbersadmin.available.reading import Listing, Query, Stretch
 from numbersadmin.available.shelf import Asked, Shelf
+from numbersadmin.formats import e164
 from numbersadmin.money import Totals, days_in_month, prorate
 from numbersadmin.numbers.selectors import ours_among
 from numbersadmin.orders.selectors import Offer, live_purchases
@@ -210,6 +211,11 @@ class Line:
     taken: str = ""
     taken_url: str = ""
     chosen: bool = False
+
+    @property
+    def copied(self) -> str:
+        """What the copy button copies."""
+        return e164(self.number)
 
 
 def lines(numbers: Iterable[ProviderNumber], chosen: Iterable[str]) -> list[Line]:

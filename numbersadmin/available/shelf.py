@@ -120,6 +120,15 @@ class Shelf:
             words.setdefault(kind, []).append(word)
         return words
 
+    def currency(self) -> str:
+        """The currency of every offer seen lately; empty when there are several, or none."""
+
+        def read(file: sqlite3.Connection) -> list[tuple[str]]:
+            return file.execute("SELECT DISTINCT currency FROM offer WHERE currency <> '' LIMIT 2").fetchall()
+
+        found = self._use(read, list[tuple[str]]())
+        return found[0][0] if len(found) == 1 else ""
+
     def _use(self, act: Callable[[sqlite3.Connection], Result], otherwise: Result) -> Result:
         """Run `act` in one transaction; what it returns, or `otherwise` when the file cannot be used."""
         try:

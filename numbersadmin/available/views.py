@@ -43,6 +43,7 @@ def search(request: HtmxRequest) -> HttpResponse:
         "form": form,
         "found": found,
         "trouble": trouble,
+        "unit": shelf.currency(),
         "lines": lines,
         "no_such_page": "page" in form.errors or shown.page != wanted.page,
         **_context(request, shown, found, lines, selectors.chosen_now(refs, lines, shelf), now),
@@ -85,6 +86,7 @@ def _context(
         "month": selectors.month_label(lines, today),
         "month_name": f"{today:%B}",
         "summary": words.summary(wanted, found) if found else None,
+        "nothing": words.nothing(wanted, found) if found and not lines else None,
         "links": words.links(wanted, found, chosen.refs),
         "query": QueryDict(query_of(wanted, chosen.refs)),
     }

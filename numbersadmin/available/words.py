@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from numbersadmin.available.forms import query_of
-from numbersadmin.available.selectors import Found, Search
-from numbersadmin.formats import capability_label, country_name, when
+from numbersadmin.available.selectors import CONTAINS, ENDS, STARTS, Found, Search
+from numbersadmin.export import plain_value
+from numbersadmin.formats import capability_label, country_name, type_name, when
 from numbersadmin.provider.errors import ProviderError
 from numbersadmin.web import facts
 
@@ -17,7 +18,24 @@ TRY_AGAIN = {
     "redirect": 30,
 }  # seconds, where the provider tells none
 
-NOT_UNDERSTOOD = "Infobip gave an answer that we do not understand"
+VERBS = {CONTAINS: "contains", STARTS: "starts with", ENDS: "ends with"}
+TROUBLES = {  # title and text by kind of error
+    "busy": (
+        "Infobip is busy, try again in {seconds} s",
+        "It answers one list a second, and others are asking too.",
+    ),
+    "down": ("The search did not reach Infobip", "{said} Buying and cancelling wait too."),
+    "credentials": (
+        "Infobip refuses our sign-in",
+        "An administrator has to renew the key, or the user name and password. Until then nothing can be"
+        " searched or bought; what we last synced can be browsed.",
+    ),
+    "refused": ("Infobip does not accept this search", "{said} Change the filters."),
+    "bad_answer": (
+        "Infobip gave an answer that we do not understand",
+        "{said} An administrator should look.",
+    ),
+}
 TO = "\u2013"  # an en dash, between the first and the last row
 
 
@@ -37,35 +55,17 @@ def trouble_of(error: ProviderError, now: datetime) -> Trouble:
     seconds = TRY_AGAIN.get(error.kind)
     if seconds is not None:
         seconds = max(1, math.ceil(error.retry_after or seconds))
-    title, text = {
-        "busy": (
-            f"Infobip is busy, try again in {seconds} s",
-            "It answers one list a second, and others are asking too.",
-        ),
-        "down": (
-            "The search did not reach Infobip",
-            f"{_sentence(error.text)} Buying and cancelling wait too.",
-        ),
-        "credentials": (
-            "Infobip refuses our sign-in",
-            "An administrator has to renew the key, or the user name and password. Until then nothing can be"
-            " searched or bought; what we last synced can be browsed.",
-        ),
-        "refused": ("Infobip does not accept this search", f"{_sentence(error.text)} Change the filters."),
-    }.get(
-        error.kind,
-        (
-            "Infobip gave an answer that we do not understand",
-            f"{_sentence(error.text)} An administrator should look.",
-        ),
-    )
+    title, text = TROUBLES.get(error.kind, TROUBLES["bad_answer"])
+    text = f"{text} Your filters are kept.".format(said=_said(error))
     reference = f"{facts().request_id}, {when(now, 'seconds')}"
-    return Trouble(error.kind, title, f"{text} Your filters are kept.", reference, seconds)
+    return Trouble(error.kind, title.format(seconds=seconds), text, reference, seconds)
 
 
-def _sentence(text: str) -> str:
-    """The client's or the provider's own words as a sentence."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else "No answer in time."
+def _said(error: ProviderError) -> str:
+    """The provider's own words as such, ours as a sentence."""
+    if error.http_status and error.text and not error.text.startswith("the provider "):
+        return f"It answered: {error.text.rstrip('.')}."
+    return f"{error.text[:1].upper()}{error.text[1:].rstrip('.')}." if error.text else "No answer in time."
 
 
 def subject(wanted: Search) -> str:
@@ -106,6 +106,36 @@ def summary(wanted: Search, found: Found) -> Summary:
     if listed:
         text += f" Infobip lists {listed}."
     return Summary(lead, text, f"Check the next {found.step:,}", f"{rows} matches")
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """An empty result: what there is none of, why, and what to try."""
+
+    title: str
+    text: str
+
+
+def nothing(wanted: Search, found: Found) -> Nothing:
+    """Why there is no row."""
+    one = f"{country_name(wanted.country)} number" if wanted.country else "number"
+    able = " and ".join(capability_label(word) for word in wanted.capabilities)
+    parts = [f"with {able}"] if able else []
+    if wanted.digits:
+        parts.append(f"{VERBS[wanted.match]} {wanted.digits}")
+    if wanted.type:
+        parts.append(f"is of the type {type_name(wanted.type).lower()}")
+    if wanted.max_price is not None:
+        parts.append(f"costs up to {plain_value(wanted.max_price)} per month")
+    title = f"No {one} {' and '.join(parts) or 'is for sale'}"
+    if found.step:
+        listed = f"of {found.listed:,} " if found.listed is not None else ""
+        text = f"{found.checked:,} {listed}{subject(wanted)} were checked so far. Check more, or loosen the filters."
+    elif not found.checked:
+        text = f"Infobip lists no {subject(wanted)} right now. Try another country, or fewer digits."
+    else:
+        text = f"We checked all {found.checked:,} {subject(wanted)} that Infobip lists. Loosen the filters."
+    return Nothing(title, text)
 
 
 @dataclass(frozen=True, slots=True)

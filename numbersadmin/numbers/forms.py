@@ -36,10 +36,20 @@ class OpenChoice(forms.ChoiceField):
         self.choices = [*choices, *([(given, given)] if given and given not in known else [])]
 
 
+class JoinedSelect(forms.Select):
+    """One select for several words: what is sent repeated is shown as the option that joins them."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[str]:
+        return data.getlist(name)
+
+    def format_value(self, value: Any) -> Any:
+        return [",".join(sorted(word for each in value or [] for word in each.upper().split(",") if word))]
+
+
 class OpenChoices(forms.MultipleChoiceField):
     """Several of the provider's words, repeated or joined by commas; unknown ones are allowed."""
 
-    widget = forms.CheckboxSelectMultiple
+    widget = JoinedSelect
 
     def to_python(self, value: Any) -> list[str]:
         words = [word.strip().upper() for each in super().to_python(value) for word in each.split(",")]
@@ -52,7 +62,12 @@ class OpenChoices(forms.MultipleChoiceField):
 class NumberFilterForm(forms.Form):
     """The filters of the list. What is not understood is left out and said."""
 
-    q = forms.CharField(label="Number, label or cost centre", required=False, max_length=200)
+    q = forms.CharField(
+        label="Number or label",
+        required=False,
+        max_length=200,
+        widget=forms.SearchInput(attrs={"autocomplete": "off", "data-search": True}),
+    )
     country = OpenChoice(label="Country", required=False)
     capabilities = OpenChoices(label="Can do", required=False)
     owner = OpenChoice(label="Owner", required=False)
@@ -62,15 +77,15 @@ class NumberFilterForm(forms.Form):
 
     def __init__(self, data: Mapping[str, Any], choices: Choices) -> None:
         super().__init__(data)
-        self.fields["q"].widget.attrs |= {"type": "search", "autocomplete": "off", "data-search": True}
         countries = sorted([(code, country_name(code)) for code in choices.countries], key=lambda one: one[1])
         self._offer("country", [("", f"Any ({len(countries)})"), *countries])
         self._offer("owner", [("", "Anyone"), (NOBODY, "No owner"), *choices.owners])
         self._offer(
             "cost_centre", [("", "Any"), (NOBODY, "None"), *((one, one) for one in choices.cost_centres)]
         )
-        words = dict.fromkeys(["SMS", "VOICE", *choices.capabilities])
-        self.fields["capabilities"].choices = [(one, capability_label(one)) for one in words]  # type: ignore[attr-defined]
+        given = JoinedSelect().format_value(self.data.getlist("capabilities"))  # type: ignore[attr-defined]
+        words = dict.fromkeys(["SMS", "VOICE", "SMS,VOICE", *choices.capabilities, *filter(None, given)])
+        self.fields["capabilities"].choices = [("", "Any"), *((one, _able(one)) for one in words)]  # type: ignore[attr-defined]
 
     def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:
         field = self.fields[name]
@@ -93,6 +108,10 @@ class NumberFilterForm(forms.Form):
             state=found.get("state") or ACTIVE,
             sort=found.get("sort") or "number",
         )
+
+
+def _able(joined: str) -> str:
+    return " and ".join(capability_label(word) for word in joined.split(","))
 
 
 def query_of(wanted: NumberFilter, **changes: Any) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 
 from numbersadmin.audit.models import ActorType, AuditEvent
 from numbersadmin.formats import DASH, capability_label, money_text, type_name
-from numbersadmin.numbers.models import OwnedNumber
+from numbersadmin.numbers.models import AcquiredBasis, OwnedNumber
 
 MOST = 200  # events on the page; the audit log has the rest
+FIRST_SEEN = "already ours when records began"
 Facts = Mapping[str, Any]
 
 
@@ -127,9 +128,10 @@ def _value(value: Any) -> str:
     return str(value) if value else "none"
 
 
-def _opened(text: str) -> Callable[[Facts, Facts], str]:
+def _opened(said: str) -> Callable[[Facts, Facts], str]:
     def words(before: Facts, after: Facts) -> str:
         price = _price(after, "price_per_month", str(after.get("currency") or ""))
+        text = FIRST_SEEN if after.get("acquired_basis") == AcquiredBasis.UNKNOWN else said
         return text if price in ("unknown", DASH) else f"{text}, {price} per month"
 
     return words

@@ -211,17 +211,17 @@ def choices() -> Choices:
     owners = User.objects.filter(pk__in=numbers.filter(owner__isnull=False).values("owner"))
     return Choices(
         countries=countries_in_use(),
-        capabilities=sorted(
-            {
-                one
-                for each in numbers.values_list("capabilities", flat=True).distinct()
-                for one in each.split(",")
-            }
-            - {""}
-        ),
+        capabilities=_able_in_use(),
         owners=[(user.username, user.display_name) for user in owners.order_by("username")],
         cost_centres=cost_centres_in_use(),
     )
+
+
+def _able_in_use() -> list[str]:
+    """The capabilities in use, single words first, then what numbers have together (`SMS,VOICE`)."""
+    joined = set(OwnedNumber.objects.order_by().values_list("capabilities", flat=True).distinct()) - {""}
+    single = {word for each in joined for word in each.split(",")}
+    return [*sorted(single), *sorted(joined - single)]
 
 
 def countries_in_use() -> list[str]:

@@ -55,12 +55,11 @@ def acquired(number: Acquired) -> str:
 
 
 def acquired_short(number: Acquired) -> str:
-    """The same for a column: `14 Oct 2026`, `about 14 Oct 2026`, `by 15 Oct 2026`, `before 1 Sep 2024`."""
-    if number.acquired_at:
-        about = "about " if number.acquired_basis == AcquiredBasis.INFERRED else ""
-        return about + when(number.acquired_at, "date")
-    before = "before" if number.acquired_basis == AcquiredBasis.UNKNOWN else "by"
-    return f"{before} {when(number.acquired_to, 'date')}"
+    """The same for a column: `14 Oct 2026`, `about 14 Oct 2026`, `by 15 Oct 2026` when only that much is known."""
+    if not number.acquired_at:
+        return f"by {when(number.acquired_to, 'date')}"
+    about = "about " if number.acquired_basis == AcquiredBasis.INFERRED else ""
+    return about + when(number.acquired_at, "date")
 
 
 def acquired_sentence(number: Acquired) -> str:

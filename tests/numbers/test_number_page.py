@@ -150,7 +150,7 @@ def at(day, hour=9, month=10):
         (
             {"acquired_basis": AcquiredBasis.UNKNOWN},
             "before 15 Oct 2026 (already owned when records began)",
-            "before 15 Oct 2026",
+            "by 15 Oct 2026",
         ),
     ],
 )
