@@ -381,7 +381,8 @@ def ago(value: datetime | None, now: datetime | None) -> str:
 @register.filter
 def waited(value: datetime | None, now: datetime) -> str:
     """How long something has been waiting: `26 min`, `3 h`, `4 days`."""
-    return DASH if not isinstance(value, datetime) else lasting(now - value)
+    short = isinstance(value, datetime) and now - value < timedelta(minutes=1)
+    return "under 1 min" if short else lasting(now - value) if isinstance(value, datetime) else DASH
 
 
 @register.filter
