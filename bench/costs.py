@@ -115,7 +115,6 @@ def measure() -> None:
     month = Month.of(NOW.year, NOW.month)
     known = selectors.records(NOW)
     timed("records", lambda: selectors.records(NOW))
-    timed("spend of the current month", lambda: selectors.spend(NOW))
     timed("month page, 12 months of trend", lambda: selectors.month_page(known, month))
     timed("month page by owner", lambda: selectors.month_page(known, month, by="owner"))
     timed("lines, first page", lambda: lines.month_lines(known, month, lines.LineFilter()))

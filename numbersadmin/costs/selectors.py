@@ -1,4 +1,4 @@
-"""What a month costs: which months are on record, the page of one, and the figure for the front page."""
+"""What a month costs: which months are on record, and the page of one."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -116,16 +116,6 @@ class TrendRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Spend:
-    """What a month costs, for a page that shows no more than that."""
-
-    month: Month
-    state: State
-    totals: list[CurrencyTotal]
-    unpriced: int
-
-
-@dataclass(frozen=True, slots=True)
 class MonthPage:
     """Everything on the page of a month. Without charges `currency` is empty."""
 
@@ -163,20 +153,14 @@ class MonthPage:
         return None if self.current else self.month.next
 
 
-def spend(now: datetime) -> Spend:
-    """What the current month costs so far, against the one before."""
-    known = records(now)
-    state = known.state(known.current)
-    found = _report(known, known.current, months=2)
-    return Spend(known.current, state, _totals(found, known), found.unpriced)
-
-
 def month_page(
     known: Records, month: Month, *, currency: str = "", by: str = "country", all_groups: bool = False
 ) -> MonthPage:
     """The page of a month on record; an unknown currency or grouping is answered with the usual one."""
     by = by if by in GROUPINGS else "country"
-    found = _report(known, month, by=by)
+    first = month.plus(1 - TREND_MONTHS)
+    held = held_between(first, month, known.calendar, known.listed)
+    found = report(held, first, month, by, known.calendar)
     currencies = found.currencies
     currency = currency if currency in currencies else next(iter(currencies), "")
     totals = _totals(found, known)
@@ -197,12 +181,6 @@ def month_page(
         trend=trend,
         chart=chart([(row.month, row.amount) for row in trend], month),
     )
-
-
-def _report(known: Records, month: Month, months: int = TREND_MONTHS, by: str = "country") -> Report:
-    first = month.plus(1 - months)
-    held = held_between(first, month, known.calendar, known.listed)
-    return report(held, first, month, by, known.calendar)
 
 
 def _compares(known: Records, month: Month) -> bool:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.http import urlencode
@@ -21,7 +22,7 @@ from numbersadmin.formats import capability_label, country_name, phone_intl, typ
 from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.web import HtmxRequest, require, wants_fragment
 
-MonthView = Callable[[HtmxRequest, Records, Month], HttpResponse | StreamingHttpResponse]
+Answer = TypeVar("Answer", bound=HttpResponseBase)
 GROUPED = {
     "country": ("Country", "countries"),
     "type": ("Type", "types"),
@@ -32,11 +33,11 @@ GROUPED = {
 """What a month can be split by: the heading, and the word for several of them."""
 
 
-def on_record(view: MonthView) -> Callable[..., HttpResponse | StreamingHttpResponse]:
+def on_record(view: Callable[[HtmxRequest, Records, Month], Answer]) -> Callable[..., Answer | HttpResponse]:
     """Hand the view a month there are figures for; for any other text or month say which there are."""
 
     @wraps(view)
-    def found(request: HtmxRequest, month: str) -> HttpResponse | StreamingHttpResponse:
+    def found(request: HtmxRequest, month: str) -> Answer | HttpResponse:
         known = selectors.records(timezone.now())
         try:
             wanted = Month.parse(month)

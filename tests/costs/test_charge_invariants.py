@@ -7,11 +7,11 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numbersadmin.costs.charges import Basis, Kind, Possession, Price, charges, stretches
+from numbersadmin.costs.charges import Basis, Kind, Possession, Price, charges, fitting_days, stretches
 from numbersadmin.costs.months import Calendar, Month
 from numbersadmin.costs.possessions import Held
 from numbersadmin.costs.report import GROUPINGS, basis_words, report
-from numbersadmin.money import Totals, from_micro, rounded, rounded_lines
+from numbersadmin.money import Totals, from_micro, prorate, rounded, rounded_lines
 
 FIRST, LAST = Month.parse("2025-01"), Month.parse("2027-06")
 ORIGIN = datetime(2025, 3, 1, tzinfo=UTC)
@@ -133,6 +133,17 @@ def test_what_is_stated_is_charged_as_stated(possession, calendar):
         if line.kind is Kind.SETUP:
             assert line.amount == first.setup
             assert line.amount is None or line.amount > 0
+
+
+@given(st.integers(1_000, 500_000_000).map(from_micro), st.integers(0, 24), st.integers(1, 28), calendars)
+def test_the_first_months_price_tells_the_day(price, later, day, calendar):
+    """With the month known, and from 0.001 a month on, exactly one day fits: the true one."""
+    month = FIRST.plus(later)
+    initial = prorate(price, month.days - day + 1, month.days)
+    facts = Price(calendar.end(month), None, None, price, Decimal(0), initial, "EUR")
+    after, seen = calendar.start(month), calendar.end(month) - timedelta(seconds=1)
+    found = fitting_days(Possession(1, seen, (facts,), acquired_from=after), calendar)
+    assert found == [month.first_day.replace(day=day)]
 
 
 @given(holdings(), st.sampled_from(list(GROUPINGS)), calendars, st.integers(0, 24), st.randoms())

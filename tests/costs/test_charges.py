@@ -18,11 +18,6 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def amount(text: str | None) -> Decimal | None:
-    """An amount, or None for an unknown one."""
-    return None if text is None else Decimal(text)
-
-
 def price(
     since: str,
     monthly: str | None,
@@ -34,17 +29,10 @@ def price(
     currency: str = "EUR",
     quoted: bool = False,
 ) -> Price:
-    """One version of a number's price."""
-    return Price(
-        valid_from=at(since),
-        valid_to=at(until) if until else None,
-        not_before=at(not_before) if not_before else None,
-        per_month=amount(monthly),
-        setup=amount(setup),
-        initial_month=amount(initial),
-        currency=currency,
-        quoted=quoted,
-    )
+    """One version of a number's price; None is unknown."""
+    amounts = [None if text is None else Decimal(text) for text in (monthly, setup, initial)]
+    ends = [at(moment) if moment else None for moment in (until, not_before)]
+    return Price(at(since), *ends, *amounts, currency, quoted)
 
 
 def possession(seen: str, *prices: Price, **more: Any) -> Possession:
@@ -54,7 +42,7 @@ def possession(seen: str, *prices: Price, **more: Any) -> Possession:
 
 
 def bought(day: str, *prices: Price, **more: Any) -> Possession:
-    """A number bought here at that moment."""
+    """A number bought here."""
     return possession(day, *prices, acquired_at=day, exact=True, **more)
 
 
@@ -103,11 +91,6 @@ def test_without_a_stated_first_month_the_share_of_days_is_charged_rounded_up():
     assert short(lines(bought("2026-10-13 09:00", quote), "2026-10")) == [
         "2026-10 initial 9.193549 EUR computed"
     ]
-
-
-def test_no_set_up_line_for_a_set_up_price_of_zero():
-    quote = price("2026-10-14", "5", setup="0", initial="2.903226", quoted=True)
-    assert [c.kind for c in lines(bought("2026-10-14", quote), "2026-10")] == ["initial"]
 
 
 def test_an_unknown_set_up_price_is_said_not_left_out():
@@ -171,6 +154,12 @@ def test_first_seen_late_and_the_price_fits_the_month_it_was_seen_in():
         "2026-11 initial 14 EUR inferred",
         "2026-12 recurring 15 EUR listed",
     ]
+
+
+def test_first_seen_late_and_the_price_fits_days_of_two_months():
+    found = price("2026-05-03", "15", initial="7.5")  # 14 of 28 days in February, 15 of 30 in April
+    one = possession("2026-05-03", found, acquired_from="2026-02-01")
+    assert short(lines(one, "2026-01", "2026-05")) == ["2026-05 recurring 15 EUR inferred"]
 
 
 def test_first_seen_late_without_a_stated_first_month():
@@ -260,6 +249,20 @@ def test_the_last_of_several_changes_in_a_month_counts():
     assert short(lines(one, "2026-10", "2026-11")) == [
         "2026-10 recurring 8 EUR listed",
         "2026-11 recurring 7.5 EUR listed",
+    ]
+
+
+def test_a_change_cannot_have_come_before_the_version_it_replaces():
+    """Seen one by one on the 5th; the last complete list before the 6th was read in October."""
+    one = possession(
+        "2026-09-01",
+        price("2026-09-01", "8", until="2026-11-05"),
+        price("2026-11-05", "9", not_before="2026-11-04", until="2026-11-06"),
+        price("2026-11-06", "10", not_before="2026-10-31"),
+    )
+    assert short(lines(one, "2026-11", "2026-12")) == [
+        "2026-11 recurring 8 EUR listed",
+        "2026-12 recurring 10 EUR listed",
     ]
 
 
@@ -368,8 +371,7 @@ def test_months_begin_at_midnight_of_the_billing_time_zone():
 
 
 def test_a_month_in_which_clocks_change_has_its_own_length():
-    full = price("2026-01-01", "15")
-    (line,) = lines(possession("2026-01-01", full), "2026-10", zone="Europe/Zagreb")
+    (line,) = lines(possession("2026-01-01", price("2026-01-01", "15")), "2026-10", zone="Europe/Zagreb")
     assert (line.period_start, line.period_end) == (at("2026-09-30 22:00"), at("2026-10-31 23:00"))
 
 

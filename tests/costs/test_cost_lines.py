@@ -124,11 +124,13 @@ def test_every_time_it_was_ours_counts(story, signed_in):
     again = story.bought(
         "447860041117", "2026-11-16", "10", initial="5", currency="USD", number_key="OTHER", setup="1"
     )
-    story.found("447860041117", "2026-11-16", "99", country="DE", number_key="NAMESAKE")
+    namesake = story.bought("447860041117", "2026-11-16", "99", country="DE", number_key="NAMESAKE")
     for record in (first, again):
         page = signed_in("viewer").get(f"/costs/numbers/{record.pk}/")
         assert page.context["cost"].totals == Totals({"EUR": Decimal(5), "USD": Decimal(6)})
         assert "over the 2 times it was ours" in page.text
+        assert page.text.count("Bought again") == 2, "with its set-up and its first month"
+    assert "Bought again" not in signed_in("viewer").get(f"/costs/numbers/{namesake.pk}/").text
 
 
 def test_the_figure_stands_in_the_page_and_in_the_page_of_the_number(two_months, signed_in):

@@ -164,6 +164,13 @@ def test_a_number_last_seen_before_the_month_is_not_charged_in_it(story):
     assert [brief(month) for month in ("2026-10", "2026-11")] == [["recurring 15 EUR listed"], []]
 
 
+def test_a_number_first_seen_in_november_may_be_charged_in_october(story):
+    story.listed("2026-08-01", "2026-11-20")
+    story.found("447860041117", "2026-11-03", "15", after="2026-10-28", initial="1.451613")
+    assert brief("2026-10") == ["initial 1.451613 EUR inferred"]
+    assert brief("2026-11") == ["recurring 15 EUR listed"]
+
+
 def test_bought_again_in_the_same_month_under_a_new_key(story):
     story.listed("2026-08-01", "2026-11-20")
     story.cancelled(

@@ -122,12 +122,6 @@ def test_months_of_open_numbers_without_a_list_are_inferred(story, at_noon):
     assert month_page("2026-10", at_noon).bases == ["100% stated by Infobip"]
 
 
-def test_the_front_page_gets_the_current_month(two_months, at_noon):
-    found = selectors.spend(at_noon)
-    assert (str(found.month), found.state) == ("2026-11", "open")
-    assert [(one.currency, one.amount) for one in found.totals] == [("EUR", 22), ("USD", Decimal("1.5"))]
-
-
 # ── the page ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
