@@ -11,6 +11,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 
 from numbersadmin.accounts.models import User
+from numbersadmin.formats import phone_intl
 from numbersadmin.numbers.models import Status
 from numbersadmin.orders.adopting import adopt, adopt_cancelled
 from numbersadmin.orders.errors import (
@@ -54,6 +55,7 @@ __all__ = [
     "Moved",
     "NotAllowed",
     "NotOwnedAnyMore",
+    "Offer",
     "OrderError",
     "OutOfDate",
     "OwnOrder",
@@ -62,6 +64,8 @@ __all__ = [
     "adopt",
     "adopt_cancelled",
     "approve",
+    "fingerprint_of",
+    "read_quotes",
     "reject",
     "submit_cancel",
     "submit_purchase",
@@ -157,8 +161,19 @@ def _ask_again(provider: Provider, items: Sequence[OrderItem], now: datetime) ->
             fresh.lost[wanted[offer].pk] = "already_owned" if ours else "gone"
     except ProviderError as problem:
         raise _unread(problem) from problem
-    fresh.quotes |= {wanted[quote.offer].pk: quote for quote in reading.quotes.values()}
+    for quote in reading.quotes.values():
+        check_buyable(quote)
+        fresh.quotes[wanted[quote.offer].pk] = quote
     return fresh
+
+
+def check_buyable(quote: Quote) -> None:
+    """Nothing is approved at a price that is not understood. Raises PriceUnread."""
+    if not quote.buyable:
+        raise PriceUnread(
+            f"The price of {phone_intl(quote.number)} is not understood, so it cannot be bought."
+            " Nothing was decided. Reject the order, or look again later."
+        )
 
 
 def _unread(problem: ProviderError) -> PriceUnread:

@@ -15,8 +15,8 @@ GRACE_SECONDS = 30  # a worker may finish the call to the provider that it is in
 _PR_SET_PDEATHSIG = 1
 
 
-class AskedToStop(Exception):
-    """Ctrl-C, TERM or a closed terminal."""
+class AskedToStop(BaseException):
+    """Ctrl-C, TERM or a closed terminal. Like KeyboardInterrupt, nothing that handles errors may swallow it."""
 
 
 class ProcessDied(Exception):

@@ -1,6 +1,7 @@
 """Talking to the sandbox's control API: misbehave, move the clock, act in the provider's own portal."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import requests
@@ -39,6 +40,10 @@ class SandboxSaysNo(Exception):
     """The sandbox refused or did not answer; the message is for people."""
 
 
+class SandboxSilent(SandboxSaysNo):
+    """The sandbox did not answer at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class SandboxState:
     """What the sandbox tells of itself."""
@@ -60,7 +65,7 @@ def _call(method: str, path: str, body: Any = None) -> Any:
         )
         told = answer.json() if answer.content else {}
     except (requests.RequestException, ValueError) as error:
-        raise SandboxSaysNo("The sandbox does not answer. Is ./run still running?") from error
+        raise SandboxSilent("The sandbox does not answer. Is ./run still running?") from error
     if not answer.ok:
         raise SandboxSaysNo(str(told.get("error", f"The sandbox answered {answer.status_code}.")))
     return told
@@ -98,3 +103,13 @@ def act_outside(*, act: str, number: str) -> None:
 def change_price(*, number: str, price: str) -> None:
     """A new monthly price of a number, owned or for sale."""
     _call("POST", "outside", {"act": "change", "number": number, "set": {"pricePerMonth": price}})
+
+
+def clock() -> str:
+    """The sandbox's time as it tells it. Raises SandboxSilent when there is no sandbox."""
+    return str(_call("GET", "clock").get("now", ""))
+
+
+def set_clock(now: datetime | None) -> None:
+    """Stop the sandbox's clock at a moment; None is real time again."""
+    _call("POST", "clock", {"now": now.isoformat(), "frozen": True} if now else {"now": None})
