@@ -38,7 +38,6 @@ def submit_purchase(
     _check_request(actor, reason, cost_centre, form_token)
     if owner is None or not owner.is_active:
         raise Incomplete("Choose who will own the numbers. It has to be an active person.", field="owner")
-    _check_quotes(quotes)
     order = Order(
         kind=Kind.PURCHASE,
         requester=actor,
@@ -51,8 +50,9 @@ def submit_purchase(
         expires_at=now + timedelta(days=PENDING_DAYS),
     )
     try:
+        _check_quotes(quotes)
         return _save(order, [_item(order, quote, now) for quote in quotes], now)
-    except IntegrityError:
+    except (IntegrityError, AlreadyOrdered):  # perhaps this form's own order was made a moment ago
         if first := _sent_before(actor, form_token):
             return first
         _check_not_ordered(quotes)
@@ -70,7 +70,6 @@ def submit_cancel(
     if owned.status == Status.ENDED:
         raise NotOwnedAnyMore(f"{phone_intl(owned.number)} is no longer yours. There is nothing to cancel.")
     _check_typed(owned.number, typed_number)
-    _check_not_cancelled(owned)
     order = Order(
         kind=Kind.CANCEL,
         requester=actor,
@@ -84,8 +83,9 @@ def submit_cancel(
     item = _item(order, Quote.of_owned(owned, now), now)
     item.owned_number = owned
     try:
+        _check_not_cancelled(owned)
         return _save(order, [item], now)
-    except IntegrityError:
+    except (IntegrityError, AlreadyOrdered):
         if first := _sent_before(actor, form_token):
             return first
         _check_not_cancelled(owned)
