@@ -11,7 +11,7 @@ from numbersadmin.orders.machine import moved
 from numbersadmin.orders.models import Order, State
 from numbersadmin.orders.quotes import Offer
 from numbersadmin.orders.recording import is_purchase, next_round, price_changed
-from numbersadmin.orders.services import APPROVAL_WAIT, WAIT_EACH
+from numbersadmin.orders.services import APPROVAL_WAIT, WAIT_EACH, check_buyable
 from numbersadmin.provider.client import Provider
 
 
@@ -34,6 +34,8 @@ def reprice(*, provider: Provider, actor: User, order: Order, round: int, now: d
         raise PriceUnread("The price could not be checked, so nothing was changed. Try again in a moment.")
     fresh = [(waiting[quote.offer], quote) for quote in reading.quotes.values()]
     other = [(item, quote) for item, quote in fresh if item.fingerprint != quote.fingerprint]
+    for _, quote in other:
+        check_buyable(quote)
     with transaction.atomic():
         for item, quote in other:
             price_changed(item, quote, actor=actor, now=now)

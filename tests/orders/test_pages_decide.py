@@ -189,12 +189,16 @@ def test_a_number_that_is_gone_cannot_be_approved(approver: Client, order: Order
 
 
 def test_a_price_that_is_not_understood_cannot_be_approved(approver: Client, order: Order, sandbox: Any):
+    before = get(approver, at(order))
     changed(sandbox, pricePerMonth="free")
     page = get(approver, at(order))
     assert "The price is unknown" in page.text
-    page.send(approver, "reprice")
-    again = get(approver, at(order))
-    assert again.all("disabled", type="submit")
+    assert page.all("disabled", type="submit")
+    assert "reprice" not in page.forms
+    assert before.send(approver, "approve").status_code == 503
+    assert approver.post(f"{at(order)}reprice/", {"round": "1"}).status_code == 503
+    order.refresh_from_db()
+    assert (states(order), order.round) == (["pending"], 1)
 
 
 @pytest.mark.parametrize("kind", ["status", "drop", "html"])
