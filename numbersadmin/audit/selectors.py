@@ -127,8 +127,9 @@ def _lines(rows: list[AuditEvent]) -> Iterator[Line]:
 
 
 def latest(count: int, *, only: str = "") -> list[Line]:
-    """The last few events, as the overview shows them."""
-    return list(_lines(list(events(Filters(), only=only)[:count])))
+    """The last few events that a person may care about: neither signing in nor a sync that is only done."""
+    quiet = ("sync.finished", "user.signed_in", "user.signed_out")
+    return list(_lines(list(events(Filters(), only=only).exclude(verb__in=quiet)[:count])))
 
 
 def changes_of(event: AuditEvent) -> list[Change]:

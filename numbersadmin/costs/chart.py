@@ -8,6 +8,7 @@ from numbersadmin.costs.months import Month
 from numbersadmin.money import ZERO
 
 WIDTH, HEIGHT = 386, 232
+WIDE, LOW = 720, 190  # where the chart has most of the page's width
 TOP, BOTTOM, LABEL = 14, 28, 7  # room above and below the bars, width of a figure in an axis label
 STEPS = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
 
@@ -49,6 +50,11 @@ class Chart:
     height: int = HEIGHT
 
     @property
+    def wide(self) -> bool:
+        """Is it drawn over most of the page's width?"""
+        return self.width == WIDE
+
+    @property
     def baseline(self) -> int:
         """Where the bars stand."""
         return self.height - BOTTOM
@@ -64,16 +70,17 @@ class Chart:
         return self.left - 8
 
 
-def chart(months: Sequence[tuple[Month, Decimal | None]], chosen: Month) -> Chart:
+def chart(months: Sequence[tuple[Month, Decimal | None]], chosen: Month, *, wide: bool = False) -> Chart:
     """A bar for each month; None is a month before records, which has no bar."""
+    full, high = (WIDE, LOW) if wide else (WIDTH, HEIGHT)
     highest = max((amount for _, amount in months if amount is not None), default=ZERO)
     step = tick_step(highest)
     top = max(step, (highest / step).to_integral_value(ROUND_CEILING) * step)
     labels = [step * at for at in range(int(top / step) + 1)]
     texts = [f"{amount:,f}" for amount in labels]
     left = max(map(len, texts)) * LABEL + 10
-    tall = HEIGHT - TOP - BOTTOM
-    room = (WIDTH - left) // len(months)
+    tall = high - TOP - BOTTOM
+    room = (full - left) // len(months)
     width = max(4, room * 2 // 3)
     bars = []
     for at, (month, amount) in enumerate(months):
@@ -81,13 +88,13 @@ def chart(months: Sequence[tuple[Month, Decimal | None]], chosen: Month) -> Char
         height = None if amount is None else int(max(ZERO, amount) * tall / top)
         if amount and not height:
             height = 1  # something is not nothing
-        y = HEIGHT - BOTTOM - (height or 0)
+        y = high - BOTTOM - (height or 0)
         bars.append(Bar(month, x, y, width, height, x + width // 2, month == chosen))
     ticks = [
-        Tick(HEIGHT - BOTTOM - int(amount * tall / top), text)
+        Tick(high - BOTTOM - int(amount * tall / top), text)
         for amount, text in zip(labels, texts, strict=True)
     ]
-    return Chart(bars, ticks, left)
+    return Chart(bars, ticks, left, full, high)
 
 
 def tick_step(highest: Decimal) -> Decimal:

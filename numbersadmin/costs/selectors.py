@@ -154,7 +154,13 @@ class MonthPage:
 
 
 def month_page(
-    known: Records, month: Month, *, currency: str = "", by: str = "country", all_groups: bool = False
+    known: Records,
+    month: Month,
+    *,
+    currency: str = "",
+    by: str = "country",
+    all_groups: bool = False,
+    wide: bool = False,
 ) -> MonthPage:
     """The page of a month on record; an unknown currency or grouping is answered with the usual one."""
     by = by if by in GROUPINGS else "country"
@@ -179,7 +185,7 @@ def month_page(
         unpriced=found.unpriced,
         bases=basis_words(found.by_basis.get(currency, {})),
         trend=trend,
-        chart=chart([(row.month, row.amount) for row in trend], month),
+        chart=chart([(row.month, row.amount) for row in trend], month, wide=wide),
     )
 
 

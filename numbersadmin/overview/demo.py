@@ -87,7 +87,7 @@ def make(*, now: datetime, say: Say, months: int = MONTHS, grow_to: int = GROW_T
             return []
         _refuse_strangers(taken, tale)
         if fresh:
-            say(f"Making {months} months of demo data; this takes about half a minute, once.")
+            say(f"Making {months} months of demo data; some ten seconds, once.")
             tale.keep(_write(get_provider(), now.astimezone(UTC), months, grow_to))
         return _play(tale, get_provider(), say)
 

@@ -33,7 +33,7 @@ class OutsideForm(forms.Form):
         ],
     )
     price = forms.DecimalField(
-        label="New price per month", min_value=0, max_value=1_000_000, decimal_places=6, required=False
+        label="Its new price", min_value=0, max_value=1_000_000, decimal_places=6, required=False
     )
 
     def clean_number(self) -> str:

@@ -48,7 +48,7 @@ class SandboxSilent(SandboxSaysNo):
 class SandboxState:
     """What the sandbox tells of itself."""
 
-    now: str
+    now: datetime
     owned: int
     available: int
     faults: list[dict[str, Any]]
@@ -76,7 +76,7 @@ def state() -> SandboxState:
     told = _call("GET", "state")
     acts = _call("GET", "ledger")["acts"]
     return SandboxState(
-        now=told["now"],
+        now=datetime.fromisoformat(told["now"]),
         owned=told["owned"],
         available=told["available"],
         faults=told["faults"],

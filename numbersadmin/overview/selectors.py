@@ -74,7 +74,7 @@ def front_page(person: User, now: datetime) -> FrontPage:
         missing=list(missing[:3]),
         missing_count=missing.count(),
         mine=list(mine.object_list),
-        month=costs.month_page(known, known.current),
+        month=costs.month_page(known, known.current, wide=True),
         per_month=per_month(),
         owned=OwnedNumber.objects.open().count(),
         bought=OwnedNumber.objects.filter(acquired_from__gte=start).count(),

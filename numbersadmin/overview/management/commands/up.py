@@ -15,10 +15,10 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from kombu.exceptions import OperationalError
-from numbersadmin.sync.selectors import is_fresh
 
 from numbersadmin.celery import app
 from numbersadmin.overview.processes import AskedToStop, ProcessDied, Processes
+from numbersadmin.sync.selectors import is_fresh
 
 START_SECONDS = 60
 
