@@ -63,7 +63,7 @@ def _entry(order: Order, events: list[AuditEvent], total: int, names: dict[int, 
     first = events[0]
     icon, tone = ICONS.get(first.verb, ("circle-dashed", ""))
     who = ""
-    if first.actor_type == ActorType.USER:
+    if first.actor_type == ActorType.USER and first.verb.startswith("order."):  # items change by themselves
         who = "You" if first.actor_id == viewer.pk else names.get(first.actor_id or 0, first.actor)
     text = _text(order, events)
     if total > 1 and len(events) == 1:
