@@ -1,5 +1,6 @@
 """What people send to the search: filters, the page, and what they have ticked so far."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from functools import cache
@@ -16,7 +17,6 @@ from django_countries import countries
 from numbersadmin.available.selectors import CONTAINS, ENDS, SORTS, STARTS, Search
 from numbersadmin.export import plain_value
 from numbersadmin.formats import capability_label, country_name, type_name
-from numbersadmin.numbers.selectors import digits_of
 from numbersadmin.orders.selectors import Offer
 
 MATCHES = [(CONTAINS, "contain"), (STARTS, "start with"), (ENDS, "end with")]
@@ -36,6 +36,7 @@ SORT_CHOICES = [
 USUAL_TYPES = ("VIRTUAL_LONG_NUMBER", "SHORT_CODE")
 USUAL_CAPABILITIES = ("SMS", "VOICE")
 MOST_CHECKED = 100_000
+PUNCTUATION = re.compile(r"[\s+().\-/]")
 assert {value.removeprefix("-") for value, _ in SORT_CHOICES if value} == set(SORTS)
 
 
@@ -126,11 +127,18 @@ class SearchForm(forms.Form):
         self.fields[name].choices = [(word, label(word)) for word in words if word]  # type: ignore[attr-defined]
 
     def clean_digits(self) -> str:
-        """Digits in any notation, as they are compared: without `+`, spaces and a leading 00."""
-        text = self.cleaned_data["digits"].strip()
-        if text and not (digits := digits_of(text)):
+        """Digits in any notation, without `+`, spaces and punctuation."""
+        bare = PUNCTUATION.sub("", self.cleaned_data["digits"])
+        if bare and not (bare.isascii() and bare.isdigit()):
             raise forms.ValidationError("Only digits can be searched for, as in 555 or +44 20.")
-        return digits if text else ""
+        return bare
+
+    def clean(self) -> dict[str, Any]:
+        """A leading 00 stands for `+`, but not in the last digits, and not where there is nothing else."""
+        found = self.cleaned_data
+        if found.get("match") != ENDS and (digits := found.get("digits", "").removeprefix("00")):
+            found["digits"] = digits
+        return found
 
     def wanted(self) -> Search:
         """The search; whatever was not understood is as if it had not been sent."""

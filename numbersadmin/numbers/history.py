@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from numbersadmin.audit.models import ActorType, AuditEvent
-from numbersadmin.formats import DASH, capability_label, money_text, type_name
+from numbersadmin.formats import DASH, LONGEST_SHORT_CODE, capability_label, money_text, type_name
 from numbersadmin.numbers.models import AcquiredBasis, OwnedNumber
 
 MOST = 200  # events on the page; the audit log has the rest
@@ -30,23 +30,32 @@ class Moment:
 
 
 def timeline(owned: list[OwnedNumber]) -> list[Moment]:
-    """What happened to the number, newest first, at most MOST events. One query."""
+    """What happened to the number, newest first, at most MOST events. One query.
+
+    `owned` is every time the same number was ours. What people did in orders is told by the digits, so only
+    where these are unique in the world.
+    """
     events = AuditEvent.objects.filter(
         subject_type=OwnedNumber._meta.model_name, subject_id__in=[one.pk for one in owned]
     )
+    if len(owned[0].number) > LONGEST_SHORT_CODE:
+        events |= AuditEvent.objects.filter(
+            number=owned[0].number, subject_type="orderitem", verb__in=list(ORDER_VERBS)
+        )
     currencies = {one.pk: one.currency for one in owned}
     moments = []
     for event in events.order_by("-at", "-id")[:MOST]:
         before = event.before or {}
-        moments.append(moment(event, currencies[event.subject_id]))
-        if "currency" in before:  # what is older was in the currency from before this change
+        mine = event.subject_type == OwnedNumber._meta.model_name
+        moments.append(moment(event, currencies[event.subject_id] if mine else ""))
+        if mine and "currency" in before:  # what is older was in the currency from before this change
             currencies[event.subject_id] = before["currency"] or ""
     return moments
 
 
 def moment(event: AuditEvent, currency: str) -> Moment:
     """One event in words, its amounts in `currency` unless it says otherwise; an unknown verb as the log has it."""
-    icon, tone, words = VERBS.get(event.verb, ("history", "", _plainly))
+    icon, tone, words = (VERBS | ORDER_VERBS).get(event.verb, ("history", "", _plainly))
     text = words({"currency": currency} | (event.before or {}), {"currency": currency} | (event.after or {}))
     person = event.actor if event.actor_type == ActorType.USER else ""
     order = event.related_id if event.related_type == "order" else None
@@ -137,7 +146,22 @@ def _opened(said: str) -> Callable[[Facts, Facts], str]:
     return words
 
 
-VERBS: dict[str, tuple[str, str, Callable[[Facts, Facts], str]]] = {
+def _submitted(before: Facts, after: Facts) -> str:
+    return f"asked to {'cancel' if after.get('kind') == 'cancel' else 'buy'} this number"
+
+
+Telling = tuple[str, str, Callable[[Facts, Facts], str]]  # icon, tone, words
+
+ORDER_VERBS: dict[str, Telling] = {
+    "order.submitted": ("plus", "", _submitted),
+    "order.approved": ("check", "ok", _said("approved")),
+    "order.rejected": ("circle-x", "bad", _said("rejected")),
+    "order.withdrawn": ("ban", "", _said("withdrew")),
+    "order.expired": ("clock", "", _said("not decided in time")),
+    "item.unknown": ("help-circle", "warn", _said("outcome unknown")),
+    "item.failed": ("circle-x", "bad", _said("it did not work, nothing was changed")),
+}
+VERBS: dict[str, Telling] = {
     "number.purchased": ("shopping-cart", "ok", _opened("bought this number")),
     "number.appeared": ("refresh", "info", _opened("appeared on the purchased list, not bought here")),
     "number.adopted": (

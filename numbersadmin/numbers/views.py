@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 from django.views.decorators.vary import vary_on_headers
 
+from numbersadmin.formats import e164
 from numbersadmin.money import days_in_month, prorate
 from numbersadmin.numbers import history, selectors, since
 from numbersadmin.numbers.forms import EditForm, NumberFilterForm, page_number, query_of
@@ -76,6 +77,7 @@ def number(request: HtmxRequest, number_id: int) -> HttpResponse:
     every = selectors.possessions(owned)
     context = {
         "owned": owned,
+        "copied": e164(owned.number),
         "acquired": since.acquired(owned),
         "acquired_sentence": since.acquired_sentence(owned),
         "ended": since.ended(owned.end_basis, owned.ended_from, owned.ended_to) if owned.ended_to else "",

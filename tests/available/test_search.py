@@ -53,6 +53,8 @@ def test_a_page_of_the_list_costs_one_call(look, shop):
         ("digits=604", ["60444", "60444"]),
         ("digits=4&match=starts&country=GB", ["442071234567", "447860041117"]),
         ("digits=44&match=ends", ["60444", "60444"]),
+        ("digits=00&match=ends", ["79029555500"]),
+        ("digits=00&match=contains", ["40371700053", "447860041117", "79029555500"]),
         ("digits=24&match=ends&country=RU", ["79029555524"]),
         ("type=SHORT_CODE", ["60444", "60444"]),
         ("max_price=12&country=RU", RU[:3]),

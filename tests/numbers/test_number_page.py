@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from numbersadmin.audit.models import AuditEvent
 from numbersadmin.numbers import services, since
 from numbersadmin.numbers.history import timeline
 from numbersadmin.numbers.models import AcquiredBasis, EndBasis, OwnedNumber
@@ -192,6 +193,21 @@ def test_the_history_tells_changes_with_before_and_after(gb, facts, now):
     assert "Changed the price per month from 5.00\u00a0EUR to 6.50\u00a0EUR" in texts
     assert "Can do SMS and Voice, before SMS" in texts
     assert f"Changed its key from {KEY} to NEW" in texts
+
+
+def test_the_history_holds_what_people_did_in_orders(cast, own, gb, now):
+    def ordered(digits, pk):
+        names = {"actor_type": "user", "actor": "approver", "verb": "order.approved", "reason": "fine"}
+        about = {"subject_type": "orderitem", "subject_id": pk, "subject": "x", "number": digits}
+        order = {"related_type": "order", "related_id": 12}
+        AuditEvent.objects.create(at=now, source="ui", **names, **about, **order)
+
+    ordered("447860041117", 1)
+    ordered("60444", 2)
+    [told] = [moment for moment in timeline([gb]) if moment.link]
+    assert (told.who, told.text, told.quote, told.href) == ("approver", "approved", "fine", "/orders/12/")
+    short = own("60444")  # the same short code may be another country's
+    assert not [moment for moment in timeline([short]) if moment.link]
 
 
 def test_the_page_links_to_other_times(signed_in, own, gb, now):
