@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import time_machine
@@ -327,6 +328,18 @@ def test_anonymous_people_sign_in_first_and_that_orders_nothing(provider: Any, c
     assert answer.status_code == 302
     assert answer.url.startswith("/sign-in/?next=/orders/new/")
     assert client.post("/orders/new/", {"offer": f"RU-{NUMBER}", **WHY}).status_code == 302
+    assert not Order.objects.exists()
+
+
+def test_a_session_that_ended_meanwhile_leads_back_to_the_same_numbers(
+    manager: Client, client: Client, cast: Any
+):
+    answer = get(manager, TWO).send(client, "order-purchase", **WHY)
+    assert answer.status_code == 302
+    assert not Order.objects.exists()
+    client.force_login(cast.manager, backend="django.contrib.auth.backends.ModelBackend")
+    back = get(client, parse_qs(urlsplit(answer.url).query)["next"][0])
+    assert "Order 2 numbers" in back.text
     assert not Order.objects.exists()
 
 
