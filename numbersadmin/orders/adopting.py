@@ -1,7 +1,7 @@
 """Numbers that a sync finds, or finds gone, and that a call of an order explains."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Q
 
@@ -16,6 +16,7 @@ MAY_HAVE_ACTED = (
     Q(outcome__isnull=True) | Q(outcome=Outcome.UNKNOWN) | Q(outcome=Outcome.NOT_DONE, ambiguous=True)
 )
 MOST_AT_ONCE = 500
+LATEST = timedelta(days=7)  # what turns up later than this after a call that failed was not brought by it
 
 
 def adopt(*, appeared: Iterable[tuple[ProviderNumber, int | None]], now: datetime) -> set[str]:
@@ -28,7 +29,7 @@ def adopt(*, appeared: Iterable[tuple[ProviderNumber, int | None]], now: datetim
     adopted: set[str] = set()
     for start in range(0, len(rows), MOST_AT_ONCE):
         batch = rows[start : start + MOST_AT_ONCE]
-        asked = _asked_for({facts.number for facts, _ in batch})
+        asked = _asked_for({facts.number for facts, _ in batch}, now)
         for facts, digest in batch:
             for attempt in asked.get((facts.country, facts.number), []):
                 if facts.number_key not in attempt.known_keys and _take(attempt, facts, digest, now):
@@ -38,12 +39,13 @@ def adopt(*, appeared: Iterable[tuple[ProviderNumber, int | None]], now: datetim
     return adopted
 
 
-def _asked_for(numbers: set[str]) -> dict[tuple[str, str], list[ProviderAttempt]]:
+def _asked_for(numbers: set[str], now: datetime) -> dict[tuple[str, str], list[ProviderAttempt]]:
     """Calls that may have bought these numbers, the likeliest first: those still open, then the latest."""
     found = (
         ProviderAttempt.objects.filter(
             MAY_HAVE_ACTED, verb=Kind.PURCHASE, number__in=numbers, item__state__in=OPEN_ENDED
         )
+        .filter(Q(started_at__gte=now - LATEST) | Q(item__state__in=(State.EXECUTING, State.UNKNOWN)))
         .select_related("item__order__owner", "item__order__requester")
         .order_by("-id")
     )

@@ -256,7 +256,11 @@ def _view(item: OrderItem, attempts: list[ProviderAttempt], events: Iterable[Aud
 
 def _again_ref(item: OrderItem) -> str:
     again = item.kind == Kind.PURCHASE and item.state in (State.FAILED, State.EXPIRED, State.WITHDRAWN)
-    return Offer(item.country, item.number).ref if again and item.failure != "already_owned" else ""
+    return (
+        Offer(item.country, item.number).ref
+        if again and item.failure not in ("already_owned", "other_order")
+        else ""
+    )
 
 
 def price_lines(was: Quote, now: Quote) -> list[PriceLine]:

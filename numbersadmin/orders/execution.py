@@ -27,9 +27,9 @@ from numbersadmin.orders.recording import (
     failed,
     is_purchase,
     next_round,
-    not_from,
     not_sent,
     price_changed,
+    taken_keys,
     unknown,
 )
 from numbersadmin.provider.client import Provider
@@ -46,6 +46,7 @@ SEND_WAIT = 10.0  # and for the turn to write: with the call itself it ends with
 LEASE_SECONDS = 30  # beyond the provider's timeout
 MOST_RETRIES = 3
 LONGEST_DELAY = 3600.0
+LONGEST_PAUSE = 60.0  # where the provider names none: well again, it is asked within a minute
 CREDENTIALS_DELAY = 60.0
 OURS_TO_WAIT = ("held", "limited")  # not sent for reasons of our own: no try that counts
 LOOK_FIRST = ("not_found", "conflict", "refused")  # answers that are believed only after a look
@@ -98,7 +99,7 @@ def _delay(item: OrderItem, problem: ProviderError) -> float:
         return CREDENTIALS_DELAY
     if problem.retry_after is not None:
         return max(1.0, min(problem.retry_after, LONGEST_DELAY))
-    return min(15.0 * 2.0**item.looks, 300.0)
+    return min(15.0 * 2.0**item.looks, LONGEST_PAUSE)
 
 
 def _put_off(item: OrderItem, why: str, delay: float, now: datetime) -> None:
@@ -244,7 +245,7 @@ def record(
     looked = result.http_status is not None and result.error_kind in LOOK_FIRST
     if looked:
         try:
-            without = not_from(item, attempt) if is_purchase(item) else []
+            without = [*attempt.known_keys, *taken_keys(item)] if is_purchase(item) else []
             listed = find_owned(provider, Offer(item.country, item.number), without=without, wait=READ_WAIT)
         except ProviderError:
             listed = None

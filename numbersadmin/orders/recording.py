@@ -23,6 +23,7 @@ from numbersadmin.provider.schema import ProviderNumber, WriteResult
 
 PENDING_DAYS = 14
 APPROVED_HOURS = 24
+SOON_FOUND = timedelta(hours=1)  # found later than this, it may have been applied late
 NO_TIMES: dict[str, Any] = {"not_before": None, "looks": 0}
 
 
@@ -206,7 +207,14 @@ def _bought(
             verb="item.bought",
             actor=None,
             now=now,
-            after={"attempt": attempt.pk, "number_key": facts.number_key, "note": note},
+            after={
+                "attempt": attempt.pk,
+                "number_key": facts.number_key,
+                "note": note,
+                "price_per_month": owned.price_per_month,
+                "setup_price": owned.setup_price,
+                "currency": owned.currency,
+            },
             number_key=facts.number_key,
             owned_number=owned,
             note=note,
@@ -231,7 +239,7 @@ def _open(
         openings=[
             Opening(
                 facts=with_price(facts, quote),
-                acquired_at=attempt.started_at if note else now,
+                acquired_at=_acquired_at(attempt, now, note),
                 acquired_from=attempt.started_at,
                 acquired_to=now,
                 basis=AcquiredBasis.PURCHASED_HERE,
@@ -248,6 +256,13 @@ def _open(
         source="purchase",
         source_id=attempt.pk,
     )[0]
+
+
+def _acquired_at(attempt: ProviderAttempt, now: datetime, note: str) -> datetime | None:
+    """The moment it became ours, if that is known better than between the call and now."""
+    if not note:
+        return now
+    return attempt.started_at if now - attempt.started_at <= SOON_FOUND else None
 
 
 def _first_month(facts: ProviderNumber, quote: Quote) -> Decimal | None:
@@ -317,11 +332,11 @@ def last_attempt(item: OrderItem) -> ProviderAttempt | None:
     return item.attempts.order_by("-id").first()
 
 
-def not_from(item: OrderItem, attempt: ProviderAttempt) -> list[str]:
-    """Keys of the same number that this call did not bring: ours before it, or bought by another order."""
+def taken_keys(item: OrderItem) -> set[str]:
+    """Keys of the same number that another order bought."""
     others = OrderItem.objects.filter(number=item.number, kind=Kind.PURCHASE, state=State.DONE)
     taken = others.exclude(pk=item.pk).filter(owned_number__in=OwnedNumber.objects.open())
-    return [*attempt.known_keys, *taken.values_list("owned_number__number_key", flat=True)]
+    return set(taken.values_list("owned_number__number_key", flat=True))
 
 
 def is_purchase(item: OrderItem) -> bool:

@@ -12,7 +12,15 @@ from numbersadmin.orders.lookups import find_for_sale, find_owned
 from numbersadmin.orders.machine import amend
 from numbersadmin.orders.models import Kind, OrderItem, Outcome, ProviderAttempt, State
 from numbersadmin.orders.quotes import Offer
-from numbersadmin.orders.recording import bought, cancelled, failed, is_purchase, next_look, not_from, unknown
+from numbersadmin.orders.recording import (
+    bought,
+    cancelled,
+    failed,
+    is_purchase,
+    next_look,
+    taken_keys,
+    unknown,
+)
 from numbersadmin.provider.client import Provider
 from numbersadmin.provider.errors import NotOwned, ProviderError
 from numbersadmin.provider.outcome import RESERVATION_OVER
@@ -74,9 +82,13 @@ def settle_item(*, item_id: int, provider: Provider, clock: Clock, at_once: bool
 def _look_for_purchase(item: OrderItem, attempt: ProviderAttempt, provider: Provider, clock: Clock) -> Look:
     offer, now = Offer(item.country, item.number), clock()
     try:
-        found = find_owned(provider, offer, without=not_from(item, attempt), wait=READ_WAIT)
+        ours = find_owned(provider, offer, without=attempt.known_keys, wait=READ_WAIT)
     except ProviderError as problem:
         return Look(now, NO_ANSWER, NO_ANSWER, problem=problem)
+    taken = taken_keys(item)
+    found = [facts for facts in ours if facts.number_key not in taken]
+    if ours and not found and not item.shared:  # it can be sold once, and another order bought it
+        return Look(now, NO, NO, verdict="other_order")
     if found:
         facts = found[0]
         if facts.reservation_status in RESERVATION_OVER:

@@ -11,6 +11,7 @@ FAILURES = {
     "gone": "Somebody else bought it first. Nothing was charged.",
     "already_owned": "It is in your account already, bought elsewhere. Nothing was sent.",
     "already_ended": "The number was no longer yours. Nothing was sent.",
+    "other_order": "Another order bought it. This one did not buy it again.",
     "refused": f"{PROVIDER} refused it. Nothing was charged.",
     "no_credit": f"{PROVIDER} says that the account has not enough credit. Nothing was bought.",
     "credentials": f"{PROVIDER} refused our sign-in. Nothing was done.",

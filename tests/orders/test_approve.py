@@ -151,6 +151,13 @@ def fingerprint(order: Order) -> str:
     return fingerprint_of(order.items.values_list("fingerprint", flat=True))
 
 
+def test_a_price_that_became_unknown_is_never_approved(desk: Desk, order: Order, sandbox: Any):
+    sandbox.api("outside", {"act": "change", "number": NUMBER, "set": {"currency": "?"}})
+    with pytest.raises(services.PriceUnread, match="is not understood"):
+        desk.approve(order)
+    assert states(order) == ["pending", "pending"]
+
+
 def test_a_smaller_first_month_is_no_change(desk: Desk, order: Order, sandbox: Any):
     sandbox.clock(desk.clock.on(86400))
     approval = desk.approve(order)
