@@ -5,6 +5,7 @@ Whatever happens: no number is bought twice for one order, and none that was bou
 
 from collections import Counter
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -131,13 +132,21 @@ class Company(RuleBasedStateMachine):
         """Calls whose connection was lost are carried out later from now on."""
         self.sandbox.switch(late_apply_seconds=seconds)
 
+    @rule(seconds=st.sampled_from([0, 100]))
+    def lag(self, seconds: int) -> None:
+        """What is bought from now on shows in the lists only later."""
+        self.sandbox.switch(read_lag_seconds=seconds)
+
     @rule()
     def sync(self) -> None:
         """A sync reads the purchased list: what is new goes to its orders, what is gone is ended."""
         listed = [row for row in self.listed() if not self.is_open(row.number_key)]
         adopted = services.adopt(appeared=[(row, None) for row in listed], now=self.now())
         assert adopted == {row.number_key for row in listed}, "a number that no order explains"
+        old_enough = self.now() - timedelta(seconds=200)  # what is newer may be in no list yet
         for owned in self.owned():
+            if owned.acquired_to > old_enough:
+                continue
             try:
                 self.desk.provider.get_owned(owned.number_key)
             except NotOwned:
@@ -161,7 +170,7 @@ class Company(RuleBasedStateMachine):
             self.wait(125)
             self.desk.sweep(at_once=True)
         self.sync()
-        self.sandbox.switch(late_apply_seconds=0)
+        self.sandbox.switch(late_apply_seconds=0, read_lag_seconds=0)
         items = self.items()
         acts = [act for act in self.sandbox.acts("purchase") if act["number"] in self.numbers]
         done = [item for item in items if item.kind == Kind.PURCHASE and item.state == State.DONE]
