@@ -171,6 +171,12 @@ VERBS: dict[str, Telling] = {
     ),
     "number.reacquired": ("refresh", "info", _opened("ours again, under a new key")),
     "number.reappeared": ("refresh", "warn", _said("back on the purchased list after it was gone")),
+    "number.back_after_cancel": (
+        "alert-triangle",
+        "bad",
+        _said("cancelled here, but on the purchased list again"),
+    ),
+    "number.listed_twice": ("alert-triangle", "warn", _said("on the purchased list under two keys")),
     "number.missing": ("help-circle", "warn", _said("absent from the purchased list, not confirmed gone")),
     "number.found_again": ("refresh", "ok", _said("found again")),
     "number.disappeared": ("ban", "bad", _said("confirmed gone from the purchased list")),

@@ -149,8 +149,8 @@ def _keep_prices_if_withheld(scene: Scene, differing: list[tuple[str, Sight]], s
     if not differing:
         return
     known = min(OwnedNumber.objects.open().filter(price_per_month__isnull=False).count(), seen)
-    if not diff.prices_withheld(len(differing), known):
-        return  # too few rows differ at all
+    if not known or not diff.prices_withheld(len(differing), known):
+        return  # no prices to lose, or too few rows differ at all
     vanished = 0
     for chunk in in_batches(differing):
         rows = rows_with_records(chunk)

@@ -15,6 +15,7 @@ from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.sync.models import RunStatus, SyncRun
 from numbersadmin.sync.selectors import RunRow, run_row
 
+LONG = 80  # characters
 SHOWN = 100  # rows of a section; the audit log has all of them
 CHANGES = {
     "number.price_changed": "Price",
@@ -42,6 +43,11 @@ class Change:
     before: str = ""
     after: str = ""
     effect: Decimal | None = None
+
+    @property
+    def long(self) -> bool:
+        """Does it need more than one line?"""
+        return len(self.before + self.after) > LONG
 
 
 @dataclass(frozen=True, slots=True)

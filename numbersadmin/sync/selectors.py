@@ -226,7 +226,8 @@ def state(now: datetime) -> State:
     day = SyncRun.objects.filter(started_at__gt=now - timedelta(hours=24)).exclude(status=RunStatus.RUNNING)
     counts = day.aggregate(runs=Count("pk"), complete=Count("pk", filter=Q(status=RunStatus.COMPLETE)))
     last, latest = last_complete(), SyncRun.objects.order_by("-id").first()
-    next_at = latest.started_at + interval() if latest and settings.SYNC_INTERVAL_SECONDS else None
+    scheduled = SyncRun.objects.filter(started_by=None).order_by("-id").first() if is_scheduled() else None
+    next_at = scheduled.started_at + interval() if scheduled else None
     return State(
         running=running(now),
         last=last,

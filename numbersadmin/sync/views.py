@@ -42,6 +42,7 @@ def run(request: HtmxRequest, run_id: int) -> HttpResponse:
         "run": seen,
         "report": report(seen, now),
         "running": selectors.running(now) == seen,
+        "may_assign": request.user.can("numbers.edit_own"),
         "may_start": request.user.can("sync.start"),
     }
     return render(request, "sync/_run.html" if wants_fragment(request) else "sync/run.html", context)

@@ -54,9 +54,13 @@ def of_error(error: ProviderError) -> str:
 
 def held(gone: int, listed: int) -> str:
     """Why a run waits for a person."""
+    next_step = (
+        f"Nothing was ended. Look at the account at {settings.PROVIDER_NAME}; the next sync compares again."
+    )
     if not listed:
-        return f"The list was empty although {_numbers(gone)} are ours. Nothing was ended; a person decides."
-    return f"{_numbers(gone)} are gone from the list at once. Nothing was ended; a person decides."
+        are = "is" if gone == 1 else "are"
+        return f"The list was empty although {_numbers(gone)} {are} ours. {next_step}"
+    return f"{_numbers(gone)} are gone from the list at once. {next_step}"
 
 
 def _numbers(count: int) -> str:

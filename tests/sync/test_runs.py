@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
+from django.db import IntegrityError
 from django.utils import timezone
 
 from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.provider.client import get_provider
-from numbersadmin.sync import selectors, services, tasks
+from numbersadmin.sync import presence, selectors, services, tasks
 from numbersadmin.sync.lease import LEASE, LostRun, beat
 from numbersadmin.sync.models import RunStatus, SyncRun
 
@@ -114,8 +115,6 @@ def test_a_message_delivered_twice_carries_out_one_run(stocked):
 
 def test_a_killed_run_and_a_second_one_give_the_same_result(stocked, monkeypatch):
     """The worker dies between two transactions; the run's lease is all that is left of it."""
-    from numbersadmin.sync import presence
-
     monkeypatch.setattr("numbersadmin.sync.scene.BATCH", 1)
     believe, done = presence._believe_chunk, []
 
@@ -135,6 +134,21 @@ def test_a_killed_run_and_a_second_one_give_the_same_result(stocked, monkeypatch
     before = stocked.facts()
     stocked.next_sync()
     assert stocked.facts() == before
+
+
+def test_a_number_recorded_by_a_purchase_at_the_same_moment_is_looked_at_again(stocked, monkeypatch):
+    opened, calls = presence.open_rows, []
+
+    def collide_once(scene, rows):
+        calls.append(opened(scene, rows))
+        if len(calls) == 1:
+            raise IntegrityError("owned_number_open_key_once")
+        return calls[-1]
+
+    monkeypatch.setattr(presence, "open_rows", collide_once)
+    run = stocked.sync()
+    assert (run.status, run.appeared, calls) == ("complete", 3, [3, 3])
+    assert OwnedNumber.objects.count() == 3
 
 
 def test_an_error_of_our_own_ends_the_run_and_is_not_hidden(stocked, monkeypatch):
@@ -236,7 +250,7 @@ def test_the_command_holds_an_empty_list(stocked):
     stocked.sandbox.switch(owned_empty=True)
     code, out, err = command("--json")
     assert (code, json.loads(out)["held"]) == (2, 3)
-    assert "a person decides" in err
+    assert "Nothing was ended" in err
     assert err.count("\n") == 1
 
 

@@ -102,7 +102,7 @@ def test_a_missing_number_is_an_open_difference(synced, signed_in, no_pauses):
     synced.sandbox.fault("get", "status", status=500, times=-1)
     run = synced.next_sync()
     client = signed_in("viewer")
-    assert "Missing at the provider" in client.get(f"/sync/{run.pk}/").content.decode()
+    assert "Missing at Infobip" in client.get(f"/sync/{run.pk}/").content.decode()
     assert '<a href="/numbers/?state=missing">' in client.get("/sync/").content.decode()
     again = synced.next_sync()
     assert "1 was missing before already" in client.get(f"/sync/{again.pk}/").content.decode()
