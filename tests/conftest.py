@@ -1,6 +1,5 @@
 """What every test may use: the sandbox over a real socket, the cast of people, and the append-only tables."""
 
-import contextlib
 import socket
 import subprocess
 import sys
@@ -15,19 +14,21 @@ import requests
 from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.db import connection
-from django.test import Client, TransactionTestCase
+from django.test import Client
 from hypothesis import settings as hypothesis_settings
 
 from numbersadmin.accounts.models import RoleGrant, User
-from numbersadmin.audit import append_only
 from numbersadmin.provider import client as provider_client
 from numbersadmin.provider import store as provider_store
+from tests.flush import keep_append_only
 
 ROOT = Path(__file__).resolve().parent.parent
 NOW = datetime(2026, 10, 13, 9, 0, tzinfo=UTC)  # day 13 of a 31-day month: 19 days are left
 
 hypothesis_settings.register_profile("suite", deadline=None, max_examples=50)
 hypothesis_settings.load_profile("suite")
+
+keep_append_only()
 
 # ── the provider ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -194,20 +195,3 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
     """SQLite in a file, as in production: threads of a test lock each other out only there as they do in it."""
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(Path(django_settings.VAR_DIR) / "test.sqlite3")
-
-
-# ── append-only tables and the flush of transactional tests ──────────────────────────────────────────────────────
-
-_flush = TransactionTestCase._fixture_teardown
-
-
-def _flush_without_triggers(self: TransactionTestCase) -> None:
-    for table in append_only.TABLES:
-        append_only.remove(connection, table)
-    with contextlib.ExitStack() as restored:
-        for table in append_only.TABLES:
-            restored.callback(append_only.install, connection, table)
-        _flush(self)
-
-
-TransactionTestCase._fixture_teardown = _flush_without_triggers  # type: ignore[method-assign]

@@ -89,7 +89,7 @@ def test_a_session_ends_when_idle_or_old(ana, client, now, step, steps, alive):
         sign_in(client)
         for _ in range(steps):
             clock.shift(timedelta(minutes=step))
-            response = client.get("/me/")
+            response = client.get("/go/")
         assert (response.status_code == 200) == alive
 
 
