@@ -308,6 +308,7 @@ CONTENT_SECURITY_POLICY = {
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True  # nothing asks for the others
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -329,7 +330,7 @@ if REDIS_URL:
         "socket_timeout": 1,
         "socket_connect_timeout": 1,
         "visibility_timeout": 3600,
-        "max_retries": 1,
+        "max_retries": 0,
     }
 else:
     BROKER_DIR = VAR_DIR / "broker"
