@@ -270,6 +270,6 @@ def test_provider_and_mirror(mirror, monkeypatch, settings):
     ProviderAndMirror.quiet_runs = 0
     run_state_machine_as_test(
         ProviderAndMirror,
-        settings=hypothesis_settings(max_examples=15, stateful_step_count=12, deadline=None),
+        settings=hypothesis_settings(max_examples=12, stateful_step_count=12, deadline=None),
     )
     assert ProviderAndMirror.quiet_runs > 3, "the machine has hardly ever compared both sides"

@@ -95,7 +95,7 @@ def test_a_killed_sync_is_given_up_and_the_next_one_is_right(installation, sandb
 
 
 def test_of_two_syncs_at_once_one_runs(installation, sandbox):
-    sandbox.fault("list_owned", "delay", seconds=2, times=-1)
+    sandbox.fault("list_owned", "delay", seconds=1, times=-1)
     processes = [installation.run("sync") for _ in range(2)]
     wait_until(lambda: any(process.poll() is not None for process in processes))
     sandbox.api("faults", method="DELETE")
@@ -110,7 +110,7 @@ def test_of_two_syncs_at_once_one_runs(installation, sandbox):
 def test_without_the_constraint_several_would_run(installation, sandbox):
     """The control: the race above is real, and it is the database that decides it."""
     installation.sql("DROP INDEX sync_run_one_at_a_time")
-    sandbox.fault("list_owned", "delay", seconds=2, times=-1)
+    sandbox.fault("list_owned", "delay", seconds=1, times=-1)
     processes = [installation.run("sync") for _ in range(2)]
     wait_until(lambda: sandbox.api("state")["max_in_flight"]["list_owned"] == 2)
     sandbox.api("faults", method="DELETE")
