@@ -322,7 +322,7 @@ STORAGES = {
 REDIS_URL = text("REDIS_URL")
 if REDIS_URL and urlsplit(REDIS_URL).scheme not in ("redis", "rediss", "unix"):
     stop("REDIS_URL", "it is not the address of a Redis.", "redis://127.0.0.1:6379/0")
-CELERY_BROKER_URL = REDIS_URL or "filesystem://"
+CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any]
 if REDIS_URL:
     # A frozen Redis must not hold up a page: the row is the queue, the message only a nudge.
@@ -361,6 +361,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "numbersadmin.orders.tasks.sweep",
         "schedule": SWEEP_INTERVAL_SECONDS,
         "options": {"expires": SWEEP_INTERVAL_SECONDS},
+    },
+    "abandon": {  # a killed worker's run is given up within two minutes (its lease and this)
+        "task": "numbersadmin.sync.tasks.abandon_dead",
+        "schedule": 15,
+        "options": {"expires": 15},
     },
 }
 if SYNC_INTERVAL_SECONDS:
