@@ -311,7 +311,7 @@ def _unknown(item: OrderItem, attempts: list[ProviderAttempt]) -> UnknownFacts |
     return UnknownFacts(
         sent_at=sent.started_at,
         why=why_unknown(sent.error_kind),
-        provider_words=(sent.response or {}).get("text", ""),
+        provider_words=(sent.response or {}).get("text", "") if sent.http_status else "",
         timeout_seconds=int(settings.PROVIDER_TIMEOUT_SECONDS),
         looks=looks[::-1],
         last_look=looks[-1].at if looks else None,
