@@ -122,8 +122,7 @@ def _prepare_purchase(item: OrderItem, provider: Provider, clock: Clock) -> Prov
         raise reading.problem
     quote = reading.quotes.get(offer.ref)
     if quote is None:
-        ours = find_owned(provider, offer, wait=READ_WAIT)
-        failed(item, "already_owned" if ours else "gone", now=clock())
+        _not_for_sale(item, find_owned(provider, offer, wait=READ_WAIT), clock())
         return None
     if quote.fingerprint != item.fingerprint:
         with transaction.atomic():
@@ -134,6 +133,17 @@ def _prepare_purchase(item: OrderItem, provider: Provider, clock: Clock) -> Prov
     if item.shared:  # a shared number can be for sale and ours at once
         known |= {facts.number_key for facts in find_owned(provider, offer, wait=READ_WAIT)}
     return claim(item, now=clock(), number_key=quote.number_key, quote=quote, known_keys=sorted(known))
+
+
+def _not_for_sale(item: OrderItem, ours: list[ProviderNumber], now: datetime) -> None:
+    """It is ours through an earlier call of this item that was answered as not done, or it is lost to others."""
+    sent = item.attempts.filter(http_status__isnull=False).order_by("-id").first()
+    taken = {*taken_keys(item), *(sent.known_keys if sent else ())}
+    new = [facts for facts in ours if facts.number_key not in taken]
+    if sent and new:
+        bought(item, sent, new[0], now=now, note="found")
+    else:
+        failed(item, "already_owned" if ours else "gone", now=now)
 
 
 def _prepare_cancel(item: OrderItem, provider: Provider, clock: Clock) -> ProviderAttempt | None:
@@ -307,9 +317,9 @@ def _record_cancel(
         return
     elif moved_key and result.error_kind == "not_found":
         failed(item, "key_mismatch", now=now, attempt=attempt, **facts)
-    elif result.outcome == Wire.NOT_DONE:
+    elif result.outcome == Wire.NOT_DONE and (listed or not looked):
         _not_done(item, attempt, result, now, ambiguous=False)
-    elif item.state == State.EXECUTING:
+    elif item.state == State.EXECUTING:  # also a refusal, when the number cannot be seen to be still ours
         _unknown(item, attempt, result, now)
 
 

@@ -29,7 +29,7 @@ TRANSITIONS: dict[tuple[State, State], str] = {
     (State.APPROVED, State.EXPIRED): "the approval ran out",
     (State.APPROVED, State.FAILED): "gone before it was sent",
     (State.APPROVED, State.EXECUTING): "a worker claims it",
-    (State.APPROVED, State.DONE): "a number to cancel had already gone",
+    (State.APPROVED, State.DONE): "what was to be sent had happened already",
     (State.EXECUTING, State.DONE): "the provider confirms",
     (State.EXECUTING, State.FAILED): "the provider refuses",
     (State.EXECUTING, State.APPROVED): "surely not sent, to be sent again",

@@ -25,6 +25,7 @@ FAILURES = {
 NOTES = {
     "settled": "No answer came, but it was found on the purchased list.",
     "adopted": "It showed up on the purchased list after its order had ended.",
+    "found": f"{PROVIDER} had put it off, but it was found on the purchased list. It was not sent again.",
     "confirmed": f"No answer came, but {PROVIDER} confirms that it is gone.",
     "already_gone": f"It was already gone at {PROVIDER}.",
 }

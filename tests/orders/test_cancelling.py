@@ -104,6 +104,18 @@ def test_a_refused_cancellation_fails(desk: Desk, sandbox: Any, owned: OwnedNumb
     assert owned.status == Status.OWNED
 
 
+@pytest.mark.parametrize("status", [400, 404, 409, 422])
+def test_a_refusal_is_not_believed_when_the_number_is_gone(
+    desk: Desk, sandbox: Any, owned: OwnedNumber, status: int
+):
+    item = desk.approved_cancel(owned)
+    sandbox.fault("cancel", "status", status=status, act=True)
+    item = desk.carry_out(item)
+    assert (item.state, item.failure) == ("done", "")
+    owned.refresh_from_db()
+    assert (owned.status, deletes(sandbox)) == (Status.ENDED, 1)
+
+
 @pytest.mark.parametrize("act", [True, False])
 @pytest.mark.parametrize(
     ("kind", "details"),

@@ -316,6 +316,16 @@ def test_busy_is_surely_not_bought_and_is_sent_again_when_due(desk: Desk, sandbo
     assert [a.outcome for a in item.attempts.order_by("id")] == ["not_done", "ok"]
 
 
+def test_bought_in_spite_of_a_busy_answer_is_found_and_not_sent_again(desk: Desk, sandbox: Any):
+    item = desk.approved()
+    sandbox.fault("purchase", "status", status=429, act=True)
+    assert desk.carry_out(item).state == "approved"
+    desk.clock.on(60)
+    item = desk.carry_out(item)
+    assert (item.state, item.note, item.failure, posts(sandbox)) == ("done", "found", "", 1)
+    assert item.owned_number and item.owned_number.acquired_basis == "purchased_here"
+
+
 def test_it_is_sent_again_three_times_at_most(desk: Desk, sandbox: Any):
     item = desk.approved()
     sandbox.fault("purchase", "status", status=429, times=-1)
