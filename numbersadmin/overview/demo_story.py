@@ -20,6 +20,7 @@ DOCUMENTED = ("RU", "RO")  # countries of the provider's examples, left for peop
 SIZES = (1, 1, 1, 2, 2, 3, 4, 6, 8)  # of orders
 LOSSES_A_MONTH = 2
 FOUND_EVERY_DAYS = 22  # so often somebody buys in the provider's own portal
+RISES = ("0.98", "1.05", "1.08", "1.12")  # what becomes of prices that the provider changes
 HOUR = timedelta(hours=1)
 
 USES = (
@@ -59,6 +60,11 @@ class Listed:
     def affordable(self) -> bool:
         """Would the company buy it?"""
         return self.ordinary and (self.price or 0) <= DEAREST.get(self.currency, DEAREST_ELSEWHERE)
+
+    @property
+    def cheap(self) -> bool:
+        """Is it one of those that the company gives back? So its costs grow from month to month."""
+        return self.ordinary and 4 * (self.price or 0) <= DEAREST.get(self.currency, DEAREST_ELSEWHERE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +334,7 @@ class _Writer:
         del self.ours[number]
 
     def _one_of_ours(self) -> Listed | None:
-        free = sorted(n for n, each in self.ours.items() if each.ordinary and n not in self.busy)
+        free = sorted(n for n, each in self.ours.items() if each.cheap and n not in self.busy)
         return self.ours[self.rng.choice(free)] if free else None
 
     def _tell_find(self, at: datetime, kept: bool = False) -> None:
@@ -354,7 +360,7 @@ class _Writer:
         ordinary = [each for each in self.ours.values() if each.ordinary and each.number not in self.busy]
         places = sorted({each.country for each in ordinary})
         chosen = self.rng.sample(places, min(countries, len(places)))
-        factor = Decimal(self.rng.choice(("0.9", "1.05", "1.08", "1.12")))
+        factor = Decimal(self.rng.choice(RISES))
         prices = {each.number: _changed(each.price, factor) for each in ordinary if each.country in chosen}
         self.ours |= {
             number: replace(self.ours[number], price=Decimal(price)) for number, price in prices.items()

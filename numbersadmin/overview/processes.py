@@ -73,10 +73,13 @@ class Processes:
             time.sleep(0.2)
 
     def stop(self) -> None:
-        """Ask all to end, and end what does not within the grace time."""
+        """Ask all to end, and end what does not within the grace time.
+
+        Only the process itself is asked: web and worker let their own children finish what they are at.
+        """
         self.stopping = True
         for child in self.running.values():
-            _signal_group(child, signal.SIGTERM)
+            child.terminate()
         deadline = time.monotonic() + GRACE_SECONDS
         for child in self.running.values():
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -17,6 +17,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from numbersadmin.celery import app
+from numbersadmin.overview import static_files
 from numbersadmin.overview.processes import AskedToStop, ProcessDied, Processes
 from numbersadmin.sync.selectors import is_fresh
 
@@ -38,7 +39,7 @@ class Command(BaseCommand):
         with only_one():
             refuse_taken_port(host, port)
             call_command("migrate", verbosity=0)
-            call_command("collectstatic", interactive=False, verbosity=0)
+            static_files.collect()
             processes = Processes()
             processes.catch_signals()
             try:
@@ -134,19 +135,16 @@ def sandbox_command() -> list[str]:
 
 
 def web_command(host: str, port: int) -> list[str]:
-    """gunicorn with threads: one that waits for the provider does not hold up the others."""
+    """gunicorn with threads: one that waits for the provider does not hold up the others.
+
+    Preloaded, because a worker that is told to end while it is still importing does not hear it. Connections
+    are not kept: when told to end, a worker waits the whole graceful time for those that browsers keep open.
+    """
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    command = [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "numbersadmin.wsgi",
-        "--bind",
-        address,
-        "--log-level",
-        "warning",
-    ]
-    return [*command, "--workers", "2", "--worker-class", "gthread", "--threads", "8", "--timeout", "60"]
+    size = "--workers 2 --worker-class gthread --threads 8 --timeout 60 --preload"
+    end = "--keep-alive 0 --graceful-timeout 8 --no-control-socket --log-level warning"
+    command = [sys.executable, "-m", "gunicorn", "numbersadmin.wsgi", "--bind", address]
+    return [*command, *size.split(), *end.split()]
 
 
 def worker_command() -> list[str]:
@@ -169,14 +167,16 @@ def wait_for_web(processes: Processes, host: str, port: int) -> None:
     """Return when the web server answers; ProcessDied when it does not."""
     reach = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     url = f"http://[{reach}]:{port}/healthz" if ":" in reach else f"http://{reach}:{port}/healthz"
-    session = requests.Session()
-    session.trust_env = False
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        processes.check()
-        try:
-            session.get(url, timeout=2, headers={"Host": settings.ALLOWED_HOSTS[0]}, allow_redirects=False)
-            return
-        except requests.RequestException:
-            time.sleep(0.1)
+    with requests.Session() as session:
+        session.trust_env = False
+        while time.monotonic() < deadline:
+            processes.check()
+            try:
+                session.get(
+                    url, timeout=2, headers={"Host": settings.ALLOWED_HOSTS[0]}, allow_redirects=False
+                )
+                return
+            except requests.RequestException:
+                time.sleep(0.1)
     raise ProcessDied("the web server did not answer")
