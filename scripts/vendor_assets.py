@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Fetch fonts, icons and flags from their npm packages and lay them into static/, with their licences.
+"""Fetch fonts, icons, flags and the accessibility checker from their npm packages, with their licences.
 
+What pages need goes into static/, what only tests need into tests/browser/.
 Run from anywhere: `python scripts/vendor_assets.py`. Needs npm on the path and nothing else; where packages
 come from is npm's own configuration. The result is committed, so nobody needs npm to run the product.
 A new icon: add its name to ICONS (names as on the Tabler icon sheet, outline set) and run this again.
@@ -13,11 +14,14 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-STATIC = Path(__file__).resolve().parent.parent / "static"
+ROOT = Path(__file__).resolve().parent.parent
+STATIC = ROOT / "static"
+BROWSER_TESTS = ROOT / "tests" / "browser"
 
 FONT_PACKAGE = "@fontsource-variable/inter@5.3.0"
 FLAG_PACKAGE = "flag-icons@7.5.0"
 ICON_PACKAGE = "@tabler/icons@3.51.0"
+AXE_PACKAGE = "axe-core@4.14.1"
 
 FONTS = {
     "inter-latin-wght-normal.woff2": "inter-latin.woff2",
@@ -45,11 +49,12 @@ SOURCE_MAP = re.compile(rb"[ \t]*(//[#@]|/\*[#@])\s*sourceMappingURL=[^\n]*\n?")
 
 
 def main() -> None:
-    """Fetch the three packages and write everything they give us."""
+    """Fetch the packages and write everything they give us."""
     with tempfile.TemporaryDirectory() as folder:
         write_fonts(unpack(FONT_PACKAGE, Path(folder) / "font"))
         write_flags(unpack(FLAG_PACKAGE, Path(folder) / "flag"))
         write_icons(unpack(ICON_PACKAGE, Path(folder) / "icon"))
+        write_axe(unpack(AXE_PACKAGE, Path(folder) / "axe"))
 
 
 def unpack(package: str, folder: Path) -> Path:
@@ -111,6 +116,12 @@ def write_icons(package: Path) -> None:
     sprite = '<svg xmlns="http://www.w3.org/2000/svg">\n' + "\n".join(symbols) + "\n</svg>\n"
     write(STATIC / "icons.svg", sprite.encode())
     write(STATIC / "icons.LICENSE.txt", (package / "LICENSE").read_bytes())
+
+
+def write_axe(package: Path) -> None:
+    """The accessibility checker that the browser tests run on each page; no page of the product has it."""
+    write(BROWSER_TESTS / "axe.min.js", (package / "axe.min.js").read_bytes())
+    write(BROWSER_TESTS / "axe.LICENSE.txt", (package / "LICENSE").read_bytes())
 
 
 if __name__ == "__main__":
