@@ -1,12 +1,14 @@
 """Every address of the site: who may open it, with which method, and what every answer carries."""
 
 import re
+from wsgiref.util import setup_testing_defaults
 
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from numbersadmin.accounts.roles import PERMISSIONS, Role
+from numbersadmin.wsgi import application
 
 pytestmark = pytest.mark.django_db
 PUBLIC = {
@@ -133,3 +135,20 @@ def test_forms_need_their_token(cast):
     client.force_login(cast.manager, backend="django.contrib.auth.backends.ModelBackend")
     assert client.post("/sign-out/").status_code == 403
     assert client.get("/me/").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/sign-in/", "/no/such/page/"])
+def test_the_answer_to_a_head_has_no_body(path):
+    """Through the server's own entry point: Django's test client would drop the body by itself."""
+    answered: list[str] = []
+    environ = {
+        "REQUEST_METHOD": "HEAD",
+        "PATH_INFO": path,
+        "HTTP_HOST": "localhost",
+        "REMOTE_ADDR": "127.0.0.1",
+    }
+    setup_testing_defaults(environ)
+    body = application(environ, lambda status, headers, exc_info=None: answered.append(status))
+    assert (list(body), len(answered)) == ([], 1)
+    environ["REQUEST_METHOD"] = "GET"
+    assert b"".join(application(environ, lambda status, headers, exc_info=None: None))

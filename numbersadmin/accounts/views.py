@@ -6,6 +6,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.encoding import iri_to_uri
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -16,13 +17,15 @@ from numbersadmin.accounts.forms import PasswordForm, PreferencesForm, SignInFor
 from numbersadmin.accounts.models import User
 from numbersadmin.web import HtmxRequest, require
 
+LONGEST_NEXT = 2000  # Django refuses to redirect to much longer addresses
+
 
 def page_after(request: HttpRequest, wanted: str) -> str:
     """The page to go to after signing in: one of ours, else the front page."""
-    safe = url_has_allowed_host_and_scheme(
+    safe = wanted.startswith("/") and url_has_allowed_host_and_scheme(
         wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return wanted if safe else settings.LOGIN_REDIRECT_URL
+    return wanted if safe and len(iri_to_uri(wanted)) <= LONGEST_NEXT else settings.LOGIN_REDIRECT_URL
 
 
 @login_not_required

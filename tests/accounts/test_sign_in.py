@@ -34,10 +34,22 @@ def test_it_works(ana, client):
 
 
 @pytest.mark.parametrize(
-    "wanted", ["//evil.example", "https:evil.example", "/\\evil.example", "javascript:alert(1)", ""]
+    "wanted",
+    [
+        "//evil.example",
+        "https:evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "",
+        "%",
+        "日本語",
+        "orders",
+        "/" + "é" * 1000,
+    ],
 )
 def test_next_leads_nowhere_else(ana, client, wanted):
     assert sign_in(client, next=wanted).headers["Location"] == "/"
+    assert client.get("/sign-in/", {"next": wanted}).headers["Location"] == "/"
 
 
 def test_a_wrong_password_and_an_unknown_name_look_the_same(ana, client):
