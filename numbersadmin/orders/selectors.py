@@ -173,7 +173,7 @@ def orders_of(viewer: User, tab: str, q: str = "") -> QuerySet[Order]:
     if tab in TAB_STATES:
         found = found.filter(_has(*TAB_STATES[tab]))
     if words := q.strip().removeprefix("+"):
-        digits = "".join(letter for letter in words if letter.isdigit())
+        digits = "".join(letter for letter in words if letter in "0123456789")
         matching = Q(requester__username__icontains=words) | Q(reason__icontains=words)
         matching |= Q(cost_centre__icontains=words)
         if digits and len(digits) <= 18:

@@ -83,6 +83,8 @@ def test_a_row_holds_what_the_list_shows(desk: Desk):
         ("nothing like it", False),
         ("9" * 60, False),
         ("%", False),
+        ("²", False),
+        ("٣", False),
     ],
 )
 def test_orders_are_found_by_number_and_words(desk: Desk, words: str, found: bool):
