@@ -149,7 +149,7 @@ def web_command(host: str, port: int) -> list[str]:
 
 def worker_command() -> list[str]:
     """A Celery worker with beat inside; its schedule file lives in VAR_DIR."""
-    command = [sys.executable, "-m", "celery", "-A", "numbersadmin.celery", "worker", "--beat"]
+    command = [sys.executable, "-m", "celery", "--quiet", "-A", "numbersadmin.celery", "worker", "--beat"]
     schedule = str(settings.VAR_DIR / "beat-schedule")
     return [
         *command,
