@@ -21,6 +21,7 @@ from numbersadmin.provider.address import authorization, normalise_base_url, nor
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
+ON, OFF = ("on", "true", "yes", "1"), ("off", "false", "no", "0")
 
 
 def stop(name: str, problem: str, example: str) -> NoReturn:
@@ -35,22 +36,10 @@ def text(name: str, default: str = "") -> str:
 
 def switch(name: str, default: bool) -> bool:
     """A boolean written as on/off, true/false, yes/no or 1/0."""
-    words = {
-        "on": True,
-        "true": True,
-        "yes": True,
-        "1": True,
-        "off": False,
-        "false": False,
-        "no": False,
-        "0": False,
-    }
-    value = text(name)
-    if not value:
-        return default
-    if value.lower() not in words:
-        stop(name, f"'{value}' is neither on nor off.", "on")
-    return words[value.lower()]
+    value = text(name).lower()
+    if value and value not in (*ON, *OFF):
+        stop(name, f"'{text(name)}' is neither on nor off.", "on")
+    return value in ON if value else default
 
 
 def seconds(name: str, default: int, least: int) -> int:
@@ -69,6 +58,15 @@ def zone(name: str) -> str:
     except (ValueError, OSError, KeyError):
         stop(name, f"'{value}' is not a known time zone.", "Europe/Zagreb")
     return value
+
+
+def is_redis(url: str) -> bool:
+    """Is it the address of a Redis, with a port that there is?"""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("redis", "rediss", "unix") and parts.port != 0
+    except ValueError:
+        return False
 
 
 # Where we run ---------------------------------------------------------------------------------------------------
@@ -138,7 +136,9 @@ else:
             password=env.str("INFOBIP_PASSWORD", ""),
         )
     except ValueError as error:
-        stop("INFOBIP_API_KEY", str(error), "<key of the account, scope numbers:manage>")
+        half = text("INFOBIP_USERNAME") and not text("INFOBIP_PASSWORD") and not text("INFOBIP_API_KEY")
+        missing = "INFOBIP_PASSWORD" if half else "INFOBIP_API_KEY"
+        stop(missing, str(error), "<password>" if half else "<key of the account, scope numbers:manage>")
 try:
     INFOBIP_PREFIX = normalise_prefix(text("INFOBIP_PREFIX", "/sms/1/numbers"))
 except ValueError as error:
@@ -320,7 +320,7 @@ STORAGES = {
 
 # Background -----------------------------------------------------------------------------------------------------
 REDIS_URL = text("REDIS_URL")
-if REDIS_URL and urlsplit(REDIS_URL).scheme not in ("redis", "rediss", "unix"):
+if REDIS_URL and not is_redis(REDIS_URL):
     stop("REDIS_URL", "it is not the address of a Redis.", "redis://127.0.0.1:6379/0")
 CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any]

@@ -51,11 +51,13 @@ def start(tmp_path: Path, variables: dict[str, str], show: str = "''") -> subpro
         ("DATABASE_URL", {"DATABASE_URL": "oracle://x"}),
         ("DATABASE_URL", {"DATABASE_URL": "mysql://u:p@h/db"}),
         ("REDIS_URL", {"REDIS_URL": "http://127.0.0.1"}),
+        ("REDIS_URL", {"REDIS_URL": "redis://127.0.0.1:99999/0"}),
+        ("REDIS_URL", {"REDIS_URL": "redis://[bad"}),
         ("VAR_DIR", {"VAR_DIR": "/dev/null/x"}),
         ("ALLOWED_HOSTS", {"ALLOWED_HOSTS": "*"}),
         ("INFOBIP_BASE_URL", {"INFOBIP_BASE_URL": "http://api.infobip.com", "INFOBIP_API_KEY": "k"}),
         ("INFOBIP_API_KEY", {"INFOBIP_BASE_URL": "https://x.api.infobip.com"}),
-        ("INFOBIP_API_KEY", {"INFOBIP_BASE_URL": "https://x.api.infobip.com", "INFOBIP_USERNAME": "u"}),
+        ("INFOBIP_PASSWORD", {"INFOBIP_BASE_URL": "https://x.api.infobip.com", "INFOBIP_USERNAME": "u"}),
         ("INFOBIP_PREFIX", {"INFOBIP_PREFIX": "/a b/"}),
         ("SECRET_KEY", {**PRODUCTION, "SECRET_KEY": ""}),
         ("SECRET_KEY", {**PRODUCTION, "SECRET_KEY": "short"}),
@@ -84,6 +86,45 @@ def test_the_line_is_the_same_from_the_command_line(tmp_path):
     )
     assert result.returncode == 1
     assert result.stderr == "DEBUG: 'maybe' is neither on nor off. Example: DEBUG=on\n"
+
+
+def command(
+    tmp_path: Path, *words: str, sent: str = "", **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """A command of manage.py in a place where nothing was started yet."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *words],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **variables},
+        input=sent,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["postgres://u:hush@127.0.0.1:1/x", "postgres://", "sqlite:////nowhere/at/all/numbers.sqlite3"]
+)
+def test_a_database_that_cannot_be_used_is_one_line_too(tmp_path, url):
+    result = command(tmp_path, "settle", DATABASE_URL=url)
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert result.stderr.startswith("DATABASE_URL: the database cannot be used (")
+    assert "Example: DATABASE_URL=postgres://" in result.stderr
+    assert "hush" not in result.stderr
+
+
+def test_a_database_without_tables_is_said_to_be_that(tmp_path):
+    result = command(tmp_path, "export_numbers")
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert "no tables yet" in result.stderr
+
+
+def test_the_first_person_can_be_added_before_the_first_start(tmp_path):
+    words = ("add_person", "ana", "--role", "manager", "--password-stdin")
+    result = command(tmp_path, *words, sent="correct horse battery\n")
+    assert (result.returncode, result.stdout) == (0, "Added ana (manager).\n"), result.stderr
 
 
 @pytest.mark.parametrize("word", ["on", "TRUE", "yes", "1"])

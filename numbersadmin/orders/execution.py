@@ -33,7 +33,7 @@ from numbersadmin.orders.recording import (
     unknown,
 )
 from numbersadmin.provider.client import Provider
-from numbersadmin.provider.errors import CredentialsRefused, NotOwned, ProviderBusy, ProviderError
+from numbersadmin.provider.errors import CredentialsRefused, NotOwned, ProviderBusy, ProviderError, Refused
 from numbersadmin.provider.schema import Outcome as Wire
 from numbersadmin.provider.schema import ProviderNumber, WriteResult, same_number
 
@@ -163,6 +163,11 @@ def _prepare_cancel(item: OrderItem, provider: Provider, clock: Clock) -> Provid
         else:
             raise Later("it may be too new to be listed") from absent
         return None
+    except Refused as refusal:
+        if refusal.http_status is None:  # nothing was asked: the key cannot be part of an address
+            failed(item, "key_unusable", now=clock())
+            return None
+        raise
     if not same_number(facts.number, item.number):
         failed(item, "key_mismatch", now=clock())
         return None

@@ -20,6 +20,7 @@ FAILURES = {
     "not_cancelled": f"It was not cancelled: {PROVIDER} still lists it as yours.",
     "reservation_failed": f"{PROVIDER} took the order and gave it up. Nothing was bought.",
     "key_mismatch": f"{PROVIDER} lists it under another key now. Nothing was cancelled. Sync, then ask again.",
+    "key_unusable": f"Its key cannot be part of an address. Nothing was sent. Cancel it at {PROVIDER} itself.",
     "expired": "It waited too long.",
 }
 NOTES = {

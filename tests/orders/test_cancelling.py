@@ -45,6 +45,13 @@ def test_a_number_under_another_key_is_not_cancelled(desk: Desk, sandbox: Any, o
     assert (item.state, item.failure, deletes(sandbox)) == ("failed", "key_mismatch", 0)
 
 
+@pytest.mark.parametrize("key", [".", ".."])
+def test_a_key_that_cannot_be_part_of_an_address_is_never_sent(desk: Desk, sandbox: Any, key: str):
+    sandbox.stock(owned=[{"numberKey": key, "number": "4930111", "country": "DE"}])
+    item = desk.carry_out(desk.approved_cancel(desk.own(key, "4930111")))
+    assert (item.state, item.failure, deletes(sandbox)) == ("failed", "key_unusable", 0)
+
+
 def test_what_was_gone_already_is_done_and_says_so(desk: Desk, sandbox: Any, owned: OwnedNumber):
     item = desk.approved_cancel(owned)
     outside(sandbox, "cancel", owned.number)

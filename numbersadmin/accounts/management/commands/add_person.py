@@ -4,10 +4,13 @@ import argparse
 import sys
 from typing import Any
 
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 from django.utils import timezone
 
 from numbersadmin.accounts import services
+from numbersadmin.accounts.models import User
 from numbersadmin.accounts.roles import Role
 
 
@@ -22,6 +25,8 @@ class Command(BaseCommand):
         parser.add_argument("--password-stdin", action="store_true", required=True)
 
     def handle(self, *args: Any, name: str, roles: list[str], **options: Any) -> None:
+        if User._meta.db_table not in connection.introspection.table_names():
+            call_command("migrate", verbosity=0)  # the first person is often added before the first start
         password = sys.stdin.readline().rstrip("\r\n")
         try:
             services.add_person(actor=None, username=name, password=password, roles=roles, now=timezone.now())
