@@ -1,0 +1,22 @@
+"""Runs axe-core in a page. It is put there by the browser itself, so the pages' policy stays as strict as it is."""
+
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+from tests.browser.watch import Visitor
+
+SOURCE = (Path(__file__).parent / "axe.min.js").read_text()
+RUN = "() => axe.run(document, {resultTypes: ['violations']})"
+
+
+def with_axe(visitor: Visitor) -> Visitor:
+    """The same visitor; every page they open from now on has axe."""
+    visitor.page.add_init_script(SOURCE)
+    return visitor
+
+
+def violations(page: Page) -> list[str]:
+    """What axe has to say about the page as it is, one line for each element."""
+    found = page.evaluate(RUN)["violations"]
+    return [f"{rule['id']}: {node['html'][:200]}" for rule in found for node in rule["nodes"]]

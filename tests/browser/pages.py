@@ -1,0 +1,78 @@
+"""Every page of the product, with what the demo has on it: addresses by name."""
+
+import re
+from datetime import UTC, datetime
+
+from playwright.sync_api import Page
+
+ORDER = re.compile(r"/orders/(\d+)/")
+
+
+def first(page: Page, address: str, selector: str, attribute: str) -> str:
+    """An attribute of the first element that fits on a page."""
+    page.goto(address)
+    return page.locator(selector).first.get_attribute(attribute) or ""
+
+
+def addresses(page: Page) -> dict[str, str]:
+    """Name -> address of every page that a person who may order sees; `page` belongs to a manager."""
+    month = datetime.now(UTC).strftime("%Y-%m")
+    number = first(page, "/numbers/?cost_centre=4120+Retail", "tr[data-id]", "data-id")
+    ended = first(page, "/numbers/?state=ended", "tr[data-id]", "data-id")
+    offers = page_offers(page)
+    states = {name: f"/orders/?state={name}" for name in ("open", "mine", "bought", "rejected")}
+    return {
+        "overview": "/",
+        "available": "/available/?country=GB&digits=44&match=starts",
+        "available-nothing": "/available/?country=GB&digits=123456789",
+        "order-new": f"/orders/new/?{offers}",
+        **{f"orders-{name}": address for name, address in states.items()},
+        **orders(page),
+        "numbers": "/numbers/",
+        "numbers-nothing": "/numbers/?q=000000000",
+        "number": f"/numbers/{number}/",
+        "number-ended": f"/numbers/{ended}/",
+        "number-edit": f"/numbers/{number}/edit/",
+        "number-cancel": f"/numbers/{number}/cancel/",
+        "costs": f"/costs/{month}/",
+        "costs-owner": f"/costs/{month}/?by=owner",
+        "costs-lines": f"/costs/{month}/lines/",
+        "costs-number": f"/costs/numbers/{number}/",
+        "costs-no-month": "/costs/1999-01/",
+        "audit": "/audit/",
+        "sync": "/sync/",
+        "sync-run": f"/sync/{sync_run(page)}/",
+        "me": "/me/",
+        "sandbox": "/sandbox/",
+        "go": "/go/?q=4",
+    }
+
+
+def page_offers(page: Page) -> str:
+    """The query of an order page with two numbers."""
+    page.goto("/available/?country=SE")
+    boxes = page.locator('input[name="offer"]:enabled')
+    return "&".join(f"offer={boxes.nth(at).get_attribute('value')}" for at in range(2))
+
+
+def orders(page: Page) -> dict[str, str]:
+    """One order of each ending that the demo has."""
+    found: dict[str, str] = {}
+    for name, words in (("waits", "open"), ("bought", "bought"), ("rejected", "rejected")):
+        page.goto(f"/orders/?state={words}")
+        number = page.locator("[data-order]").first.get_attribute("data-order")
+        found[f"order-{name}"] = f"/orders/{number}/"
+    page.goto("/orders/?state=open")
+    for row in page.locator("tr[data-order]").all():
+        if "cancellation" in (row.text_content() or ""):
+            found["order-cancels"] = f"/orders/{row.get_attribute('data-order')}/"
+        if "+ 2" in (row.text_content() or ""):
+            found["order-of-three"] = f"/orders/{row.get_attribute('data-order')}/"
+    return found
+
+
+def sync_run(page: Page) -> str:
+    """A run that found something."""
+    page.goto("/sync/")
+    link = page.locator('main a[href^="/sync/"]').first.get_attribute("href") or ""
+    return link.strip("/").rpartition("/")[2]
