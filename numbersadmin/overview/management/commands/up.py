@@ -142,7 +142,7 @@ def web_command(host: str, port: int) -> list[str]:
     """
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     size = "--workers 2 --worker-class gthread --threads 8 --timeout 60 --preload"
-    end = "--keep-alive 0 --graceful-timeout 8 --no-control-socket --log-level warning"
+    end = "--keep-alive 0 --graceful-timeout 8 --no-control-socket --log-level warning --limit-request-line 8190"
     command = [sys.executable, "-m", "gunicorn", "numbersadmin.wsgi", "--bind", address]
     return [*command, *size.split(), *end.split()]
 
