@@ -7,7 +7,8 @@ from playwright.sync_api import Page
 from tests.browser.watch import Visitor
 
 SOURCE = (Path(__file__).parent / "axe.min.js").read_text()
-RUN = "() => axe.run(document, {resultTypes: ['violations']})"
+RUN = "rules => axe.run(document, {resultTypes: ['violations'], ...(rules ? {runOnly: rules} : {})})"
+COLOURS = ["color-contrast", "link-in-text-block"]
 
 
 def with_axe(visitor: Visitor) -> Visitor:
@@ -16,7 +17,7 @@ def with_axe(visitor: Visitor) -> Visitor:
     return visitor
 
 
-def violations(page: Page) -> list[str]:
-    """What axe has to say about the page as it is, one line for each element."""
-    found = page.evaluate(RUN)["violations"]
+def violations(page: Page, rules: list[str] | None = None) -> list[str]:
+    """What axe has to say about the page as it is, by these rules or all, one line for each element."""
+    found = page.evaluate(RUN, rules)["violations"]
     return [f"{rule['id']}: {node['html'][:200]}" for rule in found for node in rule["nodes"]]

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +13,38 @@ from tests.browser.product import Product, running
 from tests.browser.watch import Visitor, arrival, browser
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """A state directory whose first start was interrupted in the demo data, and what both starts said."""
+
+    folder: Path
+    interrupted: str
+    completed: str
+
+
 @pytest.fixture(scope="session")
-def first_start(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The state directory of a product that was started once, made its demo, and was stopped."""
+def beginning(tmp_path_factory: pytest.TempPathFactory) -> Beginning:
+    """A product that was started, stopped by Ctrl-C amid its demo data, started again, and stopped."""
     folder = tmp_path_factory.mktemp("first") / "var"
-    with running(folder) as product:
-        assert "Demo data is complete" in product.said
-        assert product.stop() == 0, product.said
-    return folder
+    with running(folder, ready=False) as first:
+        first.wait_for(" numbers\n")
+        assert first.stop() == 0, first.said
+    with running(folder) as second:
+        assert second.stop() == 0, second.said
+    return Beginning(folder, first.said, second.said)
 
 
 @pytest.fixture
-def demo_copy(first_start: Path, tmp_path: Path) -> Path:
+def demo_copy(beginning: Beginning, tmp_path: Path) -> Path:
     """A copy of it for a test that starts and ends the product itself."""
-    shutil.copytree(first_start, tmp_path / "var", dirs_exist_ok=True)
+    shutil.copytree(beginning.folder, tmp_path / "var", dirs_exist_ok=True)
     return tmp_path / "var"
 
 
 @pytest.fixture(scope="session")
-def product(first_start: Path) -> Iterator[Product]:
+def product(beginning: Beginning) -> Iterator[Product]:
     """The product started again on the same data, for all walks; it has to end clean."""
-    with running(first_start) as product:
+    with running(beginning.folder) as product:
         yield product
         assert product.stop() == 0, product.said
     assert "Traceback" not in product.said, product.said

@@ -63,17 +63,12 @@ def test_ctrl_c_in_the_terminal_reaches_all_and_ends_clean(demo_copy):
         assert "Traceback" not in product.said
 
 
-def test_a_start_that_is_interrupted_goes_on_at_the_next(tmp_path):
-    """Ctrl-C in the middle of the demo data; the second start ends what the first began."""
-    folder = tmp_path / "var"
-    with running(folder, ready=False) as product:
-        product.wait_for("numbers\n")
-        assert product.stop() == 0, product.said
-        assert "Demo data is complete" not in product.said
-    with running(folder) as product:
-        assert "Going on with the demo data" in product.said
-        assert "Demo data is complete" in product.said
-        assert ready(product)["last_complete_sync"] == "fresh"
+def test_a_start_that_is_interrupted_goes_on_at_the_next(beginning, product):
+    assert "Demo data is complete" not in beginning.interrupted
+    assert "Stopping." in beginning.interrupted
+    assert "Going on with the demo data" in beginning.completed
+    assert "Demo data is complete" in beginning.completed
+    assert "demo data" not in product.said.lower(), "the third start finds everything made"
 
 
 def test_a_second_up_with_the_same_state_says_so(product):
