@@ -127,8 +127,15 @@ def _lines(rows: list[AuditEvent]) -> Iterator[Line]:
 
 
 def latest(count: int, *, only: str = "") -> list[Line]:
-    """The last few events that a person may care about: neither signing in nor a sync that is only done."""
-    quiet = ("sync.finished", "user.signed_in", "user.signed_out")
+    """The last few events that a person may care about, each thing that happened once."""
+    quiet = (
+        "sync.finished",
+        "user.signed_in",
+        "user.signed_out",
+        "item.executing",
+        "item.bought",
+        "item.cancelled",
+    )
     return list(_lines(list(events(Filters(), only=only).exclude(verb__in=quiet)[:count])))
 
 
