@@ -17,7 +17,7 @@ def first(page: Page, address: str, selector: str, attribute: str) -> str:
 def addresses(page: Page) -> dict[str, str]:
     """Name -> address of every page that a person who may order sees; `page` belongs to a manager."""
     month = datetime.now(UTC).strftime("%Y-%m")
-    number = first(page, "/numbers/?cost_centre=4120+Retail", "tr[data-id]", "data-id")
+    number = first(page, an_older_order(page), "[data-item][data-id]", "data-id")
     ended = first(page, "/numbers/?state=ended", "tr[data-id]", "data-id")
     offers = page_offers(page)
     states = {name: f"/orders/?state={name}" for name in ("open", "mine", "bought", "rejected")}
@@ -46,6 +46,13 @@ def addresses(page: Page) -> dict[str, str]:
         "sandbox": "/sandbox/",
         "go": "/go/?q=4",
     }
+
+
+def an_older_order(page: Page) -> str:
+    """An order whose numbers have had time for a history."""
+    page.goto("/orders/?state=bought")
+    rows = page.locator("tr[data-order]:not(:has-text('cancellation'))")
+    return f"/orders/{rows.nth(15).get_attribute('data-order')}/"
 
 
 def page_offers(page: Page) -> str:

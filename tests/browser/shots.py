@@ -11,7 +11,7 @@ from tests.browser.pages import addresses
 from tests.browser.product import Product, running
 from tests.browser.watch import arrival, browser
 
-DESKTOP = {"viewport": {"width": 1280, "height": 860}}
+DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 MODES: dict[str, dict[str, Any]] = {
     "light": DESKTOP,
     "dark": {**DESKTOP, "color_scheme": "dark"},
@@ -40,8 +40,7 @@ def take(chromium: Browser, product: Product, folder: Path) -> None:
             page = arrival(chromium, product, keys, person, **options).page
             for name in names if mode == "light" else [name for name in names if name in EVERYWHERE]:
                 page.goto(pages[name])
-                if name == "available":
-                    choose(page)
+                PREPARED.get(name, settle)(page)
                 settle(page)
                 page.screenshot(path=folder / f"{name}-{mode}.png")
             page.context.close()
@@ -52,6 +51,16 @@ def choose(page: Page) -> None:
     for at in (1, 3):
         page.locator('input[name="offer"]:enabled').nth(at).check()
     page.evaluate("scrollTo(0, 0)")
+
+
+def fill_in(page: Page) -> None:
+    """Say why and for whom, as before sending."""
+    page.get_by_label("Cost centre").fill("4120 Retail")
+    page.get_by_label("Reason").fill("Order confirmations for the new shop")
+    page.evaluate("document.activeElement.blur()")
+
+
+PREPARED = {"available": choose, "order-new": fill_in}
 
 
 def main(folder: Path) -> None:
