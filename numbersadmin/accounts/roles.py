@@ -50,7 +50,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     Role.ADMIN: frozenset(
         SEE
         | {"orders.withdraw_any", "sync.start", "costs.export", "audit.view_all", "audit.export"}
-        | {"people.manage", "provider.credentials"}
+        | {"provider.credentials"}
     ),
 }
 

@@ -94,9 +94,6 @@ def live_purchases(offers: Iterable[Offer]) -> dict[str, int]:
     }
 
 
-live_refs = live_purchases
-
-
 def live_cancels(owned_ids: Iterable[int]) -> dict[int, int]:
     """Which of these owned numbers are being cancelled: id of the number -> order number."""
     rows = OrderItem.objects.filter(kind=Kind.CANCEL, state__in=LIVE, owned_number__in=list(owned_ids))

@@ -1,11 +1,10 @@
 """What people send to the sandbox's page."""
 
-import re
-
 from django import forms
 from django.core.exceptions import ValidationError
 
 from numbersadmin.overview.sandbox_control import ENDPOINTS, MISBEHAVIOUR
+from numbersadmin.provider.schema import digits as bare_digits
 
 
 class MisbehaveForm(forms.Form):
@@ -37,7 +36,7 @@ class OutsideForm(forms.Form):
     )
 
     def clean_number(self) -> str:
-        digits = re.sub(r"[\s+().-]+", "", self.cleaned_data["number"]).removeprefix("00")
+        digits = bare_digits(self.cleaned_data["number"])
         if not digits.isascii() or not digits.isdigit():
             raise ValidationError("Type the digits of a number.")
         return digits

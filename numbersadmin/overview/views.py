@@ -17,6 +17,7 @@ from numbersadmin.orders.models import Order
 from numbersadmin.overview import sandbox_control, selectors
 from numbersadmin.overview.forms import MisbehaveForm, OutsideForm
 from numbersadmin.overview.probes import readiness
+from numbersadmin.provider.schema import digits as bare_digits
 from numbersadmin.web import HtmxRequest, require
 
 _ORDER = re.compile(r"(?:order\s*#?|#)\s*(\d{1,9})|(\d{1,6})", re.IGNORECASE)
@@ -54,7 +55,7 @@ def go(request: HtmxRequest) -> HttpResponse:
     order = _ORDER.fullmatch(wanted)
     if order and Order.objects.filter(pk=int(order[1] or order[2])).exists():
         return redirect("order", int(order[1] or order[2]))
-    digits = re.sub(r"[\s+().-]+", "", wanted).removeprefix("00")
+    digits = bare_digits(wanted)
     if digits.isdigit() and (number := OwnedNumber.objects.filter(number=digits).order_by("-id").first()):
         return redirect("number", number.pk)
     return redirect(f"/numbers/?{urlencode({'q': wanted, 'state': 'all'})}")

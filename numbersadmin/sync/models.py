@@ -1,7 +1,5 @@
 """Sync runs: each reading of the provider's whole purchased list."""
 
-from typing import ClassVar
-
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
@@ -55,8 +53,6 @@ class SyncRun(models.Model):
             )
         ]
         indexes = [models.Index(fields=["status", "started_at"], name="sync_run_by_status")]
-
-    FINAL: ClassVar[tuple[str, ...]] = tuple(s for s in RunStatus.values if s != RunStatus.RUNNING)
 
     def __str__(self) -> str:
         return f"sync {self.pk}"
