@@ -36,8 +36,10 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         | {
             "orders.submit",
             "orders.approve",
+            "orders.confirm_outcome",
             "numbers.edit_own",
             "numbers.edit",
+            "numbers.protect",
             "sync.start",
             "costs.export",
         }
@@ -45,11 +47,21 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     ),
     Role.FINANCE: frozenset(
         SEE
-        | {"numbers.edit_own", "numbers.edit", "sync.start", "costs.export", "audit.view_all", "audit.export"}
+        | {"orders.approve_budget", "orders.confirm_outcome"}
+        | {"numbers.edit_own", "numbers.edit", "numbers.protect", "sync.start"}
+        | {"costs.export", "audit.view_all", "audit.export"}
     ),
     Role.ADMIN: frozenset(
         SEE
-        | {"orders.withdraw_any", "sync.start", "costs.export", "audit.view_all", "audit.export"}
+        | {
+            "orders.withdraw_any",
+            "orders.resolve",
+            "orders.resume",
+            "sync.start",
+            "costs.export",
+            "audit.view_all",
+            "audit.export",
+        }
         | {"provider.credentials"}
     ),
 }
