@@ -18,7 +18,8 @@ from numbersadmin.orders.errors import Moved
 from numbersadmin.orders.lookups import find_owned, read_quotes
 from numbersadmin.orders.machine import amend, move
 from numbersadmin.orders.models import OrderItem, Outcome, ProviderAttempt, State
-from numbersadmin.orders.quotes import Offer, Quote
+from numbersadmin.orders.pausing import held_back
+from numbersadmin.orders.quotes import Offer, Quote, no_worse
 from numbersadmin.orders.recording import (
     answer_facts,
     bought,
@@ -32,6 +33,7 @@ from numbersadmin.orders.recording import (
     taken_keys,
     unknown,
 )
+from numbersadmin.orders.selectors import current_quote
 from numbersadmin.provider.client import Provider
 from numbersadmin.provider.errors import CredentialsRefused, NotOwned, ProviderBusy, ProviderError, Refused
 from numbersadmin.provider.schema import Outcome as Wire
@@ -75,7 +77,8 @@ def execute_item(*, item_id: int, provider: Provider, clock: Clock, at_once: boo
     )
     now = clock()
     waits = item and item.not_before and item.not_before > now and not at_once
-    if item is None or item.state != State.APPROVED or waits:
+    waits = waits or (item and item.execute_after and item.execute_after > now)
+    if item is None or item.state != State.APPROVED or waits or held_back(item):
         return Step(item.state if item else "")
     try:
         if not expire_if_due(item, now):
@@ -124,7 +127,7 @@ def _prepare_purchase(item: OrderItem, provider: Provider, clock: Clock) -> Prov
     if quote is None:
         _not_for_sale(item, find_owned(provider, offer, wait=READ_WAIT), clock())
         return None
-    if quote.fingerprint != item.fingerprint:
+    if not no_worse(current_quote(item), quote):
         with transaction.atomic():
             price_changed(item, quote, actor=None, now=clock())
             next_round(item.order, clock())
@@ -202,6 +205,8 @@ def claim(
     )
     try:
         with transaction.atomic(durable=True):
+            if why := held_back(item):
+                raise Later(why)
             attempt = ProviderAttempt(
                 item=item,
                 verb=item.kind,

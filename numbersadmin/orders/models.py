@@ -101,7 +101,7 @@ class Order(models.Model):
             # Two orders at once cannot both count as the next one without approver: one of them counts again.
             models.UniqueConstraint(fields=["requester", "auto_serial"], name="order_auto_in_turn"),
             models.CheckConstraint(
-                condition=Q(mode=Mode.AUTO, approvals_needed=0, auto_serial__isnull=False)
+                condition=Q(mode=Mode.AUTO, auto_serial__isnull=False)
                 | (~Q(mode=Mode.AUTO) & Q(auto_serial__isnull=True)),
                 name="order_auto_is_counted",
             ),
@@ -223,6 +223,7 @@ class ProviderAttempt(models.Model):
     ambiguous = models.BooleanField(
         default=False
     )  # it may have acted although nobody could tell, or still may
+    was_unknown = models.BooleanField(default=False)  # its answer told nothing, whatever became clear later
     known_keys = models.JSONField(default=list)  # keys of the same number that were ours before it was sent
 
     class Meta:

@@ -162,6 +162,24 @@ class Quote:
         return None
 
 
+def no_worse(shown: Quote, now: Quote) -> bool:
+    """May what was agreed to at one quote be bought at another? The same, or cheaper with nothing less.
+
+    Another currency, type or sharing, a missing capability, or either price above what was shown: no.
+    The first month's price is not compared: it falls by itself from day to day.
+    """
+    if shown.fingerprint == now.fingerprint:
+        return True
+    same = (shown.offer, shown.type, shown.shared, shown.currency)
+    prices = (shown.price_per_month, now.price_per_month, shown.setup_price, now.setup_price)
+    if same != (now.offer, now.type, now.shared, now.currency) or None in prices or not now.buyable:
+        return False
+    return set(shown.capabilities) <= set(now.capabilities) and (
+        to_micro(now.price_per_month) <= to_micro(shown.price_per_month)
+        and to_micro(now.setup_price) <= to_micro(shown.setup_price)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Costs:
     """What quotes cost together, per currency. `unknown` of them have a price that is not known in full."""

@@ -5,13 +5,13 @@ from datetime import datetime
 from django.db import transaction
 
 from numbersadmin.accounts.models import User
+from numbersadmin.orders.deciding import APPROVAL_WAIT, WAIT_EACH, check_buyable
 from numbersadmin.orders.errors import NotAllowed, OutOfDate, PriceUnread
 from numbersadmin.orders.lookups import read_quotes
 from numbersadmin.orders.machine import moved
 from numbersadmin.orders.models import Order, State
 from numbersadmin.orders.quotes import Offer
 from numbersadmin.orders.recording import is_purchase, next_round, price_changed
-from numbersadmin.orders.services import APPROVAL_WAIT, WAIT_EACH, check_buyable
 from numbersadmin.provider.client import Provider
 
 

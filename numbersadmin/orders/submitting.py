@@ -10,9 +10,10 @@ from numbersadmin.audit.services import event, record_all
 from numbersadmin.formats import phone_intl
 from numbersadmin.numbers.models import OwnedNumber, Status
 from numbersadmin.orders.errors import AlreadyOrdered, AlreadyOwned, Incomplete, NotAllowed, NotOwnedAnyMore
-from numbersadmin.orders.models import Kind, Order, OrderItem, State
+from numbersadmin.orders.models import Kind, Mode, Order, OrderItem, State, Timing
 from numbersadmin.orders.quotes import Offer, Quote
-from numbersadmin.orders.recording import PENDING_DAYS
+from numbersadmin.orders.recording import PENDING_DAYS, approve_item
+from numbersadmin.orders.ruling import apply_rule
 from numbersadmin.orders.selectors import live_cancels, live_purchases
 from numbersadmin.provider.schema import digits, same_number
 
@@ -60,16 +61,27 @@ def submit_purchase(
 
 
 def submit_cancel(
-    *, actor: User, owned: OwnedNumber, typed_number: str, reason: str, form_token: str, now: datetime
+    *,
+    actor: User,
+    owned: OwnedNumber,
+    reason: str,
+    form_token: str,
+    now: datetime,
+    timing: str = Timing.NOW,
+    typed_number: str = "",
 ) -> Order:
-    """Ask to give an owned number back. The number typed by the person has to be this one."""
+    """Ask to give an owned number back, on the last day of the paid month or now.
+
+    Now leaves no way back, so for that the whole number has to be typed.
+    """
     if first := _sent_before(actor, form_token):
         return first
     _check_request(actor, reason, owned.cost_centre, form_token)
     owned.refresh_from_db()
     if owned.status == Status.ENDED:
         raise NotOwnedAnyMore(f"{phone_intl(owned.number)} is no longer yours. There is nothing to cancel.")
-    _check_typed(owned.number, typed_number)
+    if timing != Timing.MONTH_END:
+        _check_typed(owned.number, typed_number)
     order = Order(
         kind=Kind.CANCEL,
         requester=actor,
@@ -77,6 +89,7 @@ def submit_cancel(
         owner=owned.owner,
         cost_centre=owned.cost_centre,
         form_token=form_token,
+        timing=timing,
         created_at=now,
         expires_at=now + timedelta(days=PENDING_DAYS),
     )
@@ -175,8 +188,25 @@ def _item(order: Order, quote: Quote, now: datetime) -> OrderItem:
 
 
 def _save(order: Order, items: list[OrderItem], now: datetime) -> Order:
+    """Keep the order under the rule that fits it; one that its rule lets through is approved in the same breath."""
+    for last in (False, True):
+        try:
+            return _save_under_rule(order, items, now)
+        except IntegrityError:  # perhaps another order of this person was counted at the same moment
+            order.pk = None
+            if last or order.mode != Mode.AUTO:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _save_under_rule(order: Order, items: list[OrderItem], now: datetime) -> Order:
+    quotes = [Quote.from_json(item.quote) for item in items]
     with transaction.atomic():
+        protected = any(item.owned_number and item.owned_number.protected_at for item in items)
+        apply_rule(order, quotes, protected=protected, now=now)
         order.save(force_insert=True)
+        for item in items:
+            item.order = order
         OrderItem.objects.bulk_create(items)
         record_all(
             event(
@@ -184,10 +214,19 @@ def _save(order: Order, items: list[OrderItem], now: datetime) -> Order:
                 verb="order.submitted",
                 subject=item,
                 at=now,
-                after={"state": State.PENDING, "kind": order.kind, "quote": item.quote},
+                after={
+                    "state": State.PENDING,
+                    "kind": order.kind,
+                    "quote": item.quote,
+                    "mode": order.mode,
+                    "rule": order.rule,
+                },
                 reason=order.reason,
                 related=order,
             )
             for item in items
         )
+        if order.mode == Mode.AUTO and not order.finance_needed:
+            for item, quote in zip(items, quotes, strict=True):
+                approve_item(item, quote, actor=None, reason=order.rule_words, now=now)
     return order

@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('approvals_needed', 0), ('auto_serial__isnull', False), ('mode', 'auto')), models.Q(models.Q(('mode', 'auto'), _negated=True), ('auto_serial__isnull', True)), _connector='OR'), name='order_auto_is_counted'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('auto_serial__isnull', False), ('mode', 'auto')), models.Q(models.Q(('mode', 'auto'), _negated=True), ('auto_serial__isnull', True)), _connector='OR'), name='order_auto_is_counted'),
         ),
         migrations.AddConstraint(
             model_name='order',
@@ -132,6 +132,11 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='resolution',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('confirmed__isnull', True), ('decided_at__isnull', True), ('decided_by__isnull', True)), models.Q(('confirmed__isnull', False), ('decided_at__isnull', False), ('decided_by__isnull', False)), _connector='OR'), name='resolution_decided_by_someone'),
+        ),
+        migrations.AddField(
+            model_name='providerattempt',
+            name='was_unknown',
+            field=models.BooleanField(default=False),
         ),
         protect('orders_decision'),
     ]
