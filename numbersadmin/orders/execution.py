@@ -223,7 +223,12 @@ def claim(
                 verb="item.executing",
                 actor=None,
                 now=now,
-                after={"attempt": attempt.pk, "number_key": number_key, "lease_until": attempt.lease_until},
+                after={
+                    "attempt": attempt.pk,
+                    "number_key": number_key,
+                    "lease_until": attempt.lease_until,
+                    **_cheaper(item, quote),
+                },
                 number_key=number_key,
                 not_before=None,
                 looks=0,
@@ -234,6 +239,14 @@ def claim(
             raise Later("another call for this number is not settled") from error
         raise Moved("Somebody else is carrying this out.") from error
     return attempt
+
+
+def _cheaper(item: OrderItem, quote: Quote | None) -> dict[str, Any]:
+    """What the log notes when the offer is not the approved one any more, but no worse."""
+    approved = current_quote(item)
+    if quote is None or quote.fingerprint == approved.fingerprint:
+        return {}
+    return {"quote_before": approved.to_json(), "quote": quote.to_json()}
 
 
 def send(item: OrderItem, attempt: ProviderAttempt, provider: Provider) -> WriteResult:
