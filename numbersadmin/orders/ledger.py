@@ -10,7 +10,10 @@ from django.conf import settings
 
 from numbersadmin.formats import money_text, phone_intl, when
 from numbersadmin.money import ZERO
+from numbersadmin.orders.models import Timing
 from numbersadmin.orders.quotes import Quote
+
+PAID = {Timing.MONTH_END: "Paid, and used to its last day", Timing.NOW: "Already charged, not refunded"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +98,21 @@ def _if_bought(read: datetime, now: datetime) -> str:
     return ", if bought today" if same else f", if bought on {when(read.astimezone(zone).date())}"
 
 
-def cancel_ledgers(quotes: Iterable[Quote], now: datetime) -> list[Ledger]:
-    """What giving numbers back saves, a ledger per currency; nothing of the running month comes back."""
+def cancel_ledgers(quotes: Iterable[Quote], now: datetime, *, timing: str = Timing.NOW) -> list[Ledger]:
+    """What giving numbers back saves, a ledger per currency; nothing of the running month comes back.
+
+    Now or on the last day of the month saves the same, so `timing` only changes the words.
+    """
     groups: dict[str, list[Quote]] = {}
     for quote in quotes:
         groups.setdefault(quote.currency, []).append(quote)
-    return [_saving(currency, groups[currency], now) for currency in sorted(groups)]
+    return [_saving(currency, groups[currency], now, timing) for currency in sorted(groups)]
 
 
-def _saving(currency: str, quotes: Sequence[Quote], now: datetime) -> Ledger:
+def _saving(currency: str, quotes: Sequence[Quote], now: datetime, timing: str) -> Ledger:
     monthly = total(quote.price_per_month for quote in quotes)
     saved = None if monthly is None else -monthly
-    month = Line(month_of(now), None if monthly is None else ZERO, currency, note="Already charged")
+    month = Line(month_of(now), None if monthly is None else ZERO, currency, note=PAID[Timing(timing)])
     later = Line(f"From {next_month_of(now)}, per month", saved, currency, sign=True, tone="ok strong")
     return Ledger(currency, [later, month], None if monthly is None else monthly * 12, None)
 

@@ -150,18 +150,11 @@ def waiting_for_confirmation(user: User) -> QuerySet[ApprovalPolicy]:
     return waiting.select_related("proposed_by", "replaces").order_by("proposed_at", "id")
 
 
-def budgets_of(cost_centre: str, currencies: Iterable[str], month: date) -> dict[str, Decimal]:
-    """The budgets in force in a month (its first day), by currency; nothing for a currency without one."""
-    rows = Budget.objects.filter(
-        cost_centre=cost_centre, currency__in=list(currencies), month__lte=month
-    ).order_by("month", "id")
-    latest = {row.currency: row.amount for row in rows}
-    return {currency: amount for currency, amount in latest.items() if amount is not None}
-
-
-def budget_of(cost_centre: str, currency: str, month: date) -> Decimal | None:
-    """The budget of a month in one currency; None where there is none."""
-    return budgets_of(cost_centre, [currency], month).get(currency)
+def budgets_in(cost_centres: Iterable[str], month: date) -> dict[tuple[str, str], Decimal]:
+    """The budgets in force in a month (its first day): (cost centre, currency) -> amount."""
+    rows = Budget.objects.filter(cost_centre__in=list(cost_centres), month__lte=month).order_by("month", "id")
+    latest = {(row.cost_centre, row.currency): row.amount for row in rows}
+    return {key: amount for key, amount in latest.items() if amount is not None}
 
 
 def current_stop() -> Stop | None:
