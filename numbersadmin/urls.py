@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from numbersadmin.orders.views import cancel_number
+from numbersadmin.orders.ask_views import cancel_number
 
 urlpatterns = [
     path("", include("numbersadmin.overview.urls")),

@@ -37,6 +37,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         | {
             "orders.submit",
             "orders.approve",
+            "orders.decide",
             "orders.confirm_outcome",
             "orders.resume",
             "numbers.edit_own",
@@ -49,7 +50,13 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     ),
     Role.FINANCE: frozenset(
         SEE
-        | {"orders.approve_budget", "orders.confirm_outcome", "policies.confirm", "budgets.edit"}
+        | {
+            "orders.approve_budget",
+            "orders.decide",
+            "orders.confirm_outcome",
+            "policies.confirm",
+            "budgets.edit",
+        }
         | {"numbers.edit_own", "numbers.edit", "numbers.protect", "sync.start"}
         | {"costs.export", "audit.view_all", "audit.export"}
     ),

@@ -10,7 +10,7 @@ from datetime import datetime
 from numbersadmin.accounts.models import User
 from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.orders.budgets import BudgetBook, BudgetLine
-from numbersadmin.orders.ledger import Ledger, cancel_ledgers, purchase_ledgers
+from numbersadmin.orders.ledger import Ledger, Line, cancel_ledgers, purchase_ledgers
 from numbersadmin.orders.models import Kind, Order, OrderItem, State
 from numbersadmin.orders.quotes import Quote
 from numbersadmin.orders.selectors import OVER, shown_quote
@@ -53,9 +53,30 @@ class Brief:
         return self.spares[:SPARES_NAMED]
 
     @property
+    def budget_ledgers(self) -> list[Ledger]:
+        """Budget, what is committed of it, this order, and what is left, a ledger a currency."""
+        return [_budget_ledger(line) for line in self.budgets]
+
+    @property
     def over(self) -> list[BudgetLine]:
         """The budgets that it breaks."""
         return [line for line in self.budgets if line.over]
+
+
+def _budget_ledger(line: BudgetLine) -> Ledger:
+    unknown = f"and {line.unknown} without a known price" if line.unknown else ""
+    return Ledger(
+        currency=line.currency,
+        lines=[
+            Line("Budget", line.budget, line.currency),
+            Line("Committed", line.committed, line.currency, note=unknown),
+            Line("Left before", line.left_before, line.currency),
+            Line("This order", line.asked, line.currency),
+            Line("Left after", line.left_after, line.currency, total=True, tone="bad" if line.over else ""),
+        ],
+        year=None,
+        setup=None,
+    )
 
 
 def briefs(

@@ -123,8 +123,15 @@ def total(amounts: Iterable[Decimal | None]) -> Decimal | None:
     return None if None in known else sum((amount for amount in known if amount is not None), ZERO)
 
 
-def approve_words(quotes: Sequence[Quote], *, buying: bool, anew: bool) -> str:
-    """What the button of an approver says: verb, what, and what it will cost each month."""
+def approve_words(quotes: Sequence[Quote], *, buying: bool, anew: bool, last: bool = True) -> str:
+    """What the button of an approver says: verb, what, and what it will cost each month.
+
+    When another person has to approve after this one, it does not say that it buys.
+    """
+    if not last:
+        count = f"{len(quotes)} numbers" if len(quotes) > 1 else phone_intl(quotes[0].number)
+        per_month = _per_month(quotes) if buying else ""
+        return f"Approve {count} for {per_month}/month" if per_month else f"Approve {count}"
     if not buying:
         what = phone_intl(quotes[0].number) if len(quotes) == 1 else f"{len(quotes)} numbers"
         return f"Approve and cancel {what}"

@@ -227,7 +227,7 @@ def test_nothing_is_decided_while_the_provider_does_not_answer(
 @pytest.mark.parametrize("verb", ["approve", "reject"])
 @pytest.mark.parametrize("name", ["viewer", "manager", "finance", "admin"])
 def test_only_approvers_decide(order: Order, signed_in: Any, name: str, verb: str):
-    answer = signed_in(name).post(f"{at(order)}{verb}/", {"comment": "x", "round": "1"})
+    answer = signed_in(name).post(f"{at(order)}{verb}/", {"comment": "x", "round": "1", "fingerprint": "x"})
     assert answer.status_code == 403
     assert states(order) == ["pending"]
 
