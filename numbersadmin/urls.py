@@ -9,6 +9,7 @@ urlpatterns = [
     path("", include("numbersadmin.accounts.urls")),
     path("available/", include("numbersadmin.available.urls")),
     path("orders/", include("numbersadmin.orders.urls")),
+    path("policies/", include("numbersadmin.policies.urls")),
     path("numbers/<int:number_id>/cancel/", cancel_number, name="cancel-number"),
     path("numbers/", include("numbersadmin.numbers.urls")),
     path("costs/", include("numbersadmin.costs.urls")),

@@ -51,6 +51,14 @@ VERBS = {
     "item.not_sent": Words("Put off", "clock"),
     "item.price_changed": Words("Price changed", "receipt", "warn"),
     "item.unknown": Words("Outcome unknown", "help-circle", "warn"),
+    "policy.proposed": Words("Rule proposed", "plus"),
+    "policy.confirmed": Words("Rule in force", "check", "ok"),
+    "policy.retired": Words("Rule ended", "ban"),
+    "policy.rejected": Words("Rule rejected", "x", "bad"),
+    "policy.withdrawn": Words("Proposal withdrawn", "ban"),
+    "budget.set": Words("Budget set", "coins"),
+    "orders.stopped": Words("Buying and cancelling stopped", "player-pause", "bad"),
+    "orders.resumed": Words("Buying and cancelling go on", "refresh", "ok"),
     "sync.finished": Words("Synced", "refresh"),
     "sync.guarded": Words("Sync held", "alert-triangle", "warn"),
     "sync.abandoned": Words("Sync given up", "alert-triangle", "warn"),
@@ -67,11 +75,19 @@ KINDS = {
     "number": "Owned numbers",
     "order": "Orders",
     "item": "Items of orders",
+    "policy": "Rules",
+    "budget": "Budgets",
+    "orders": "Stops",
     "sync": "Syncs",
     "user": "People",
     "sandbox": "Sandbox",
 }
-PAGES = {"ownednumber": "/numbers/{}/", "order": "/orders/{}/", "syncrun": "/sync/{}/"}
+PAGES = {
+    "approvalpolicy": "/policies/{}/",
+    "ownednumber": "/numbers/{}/",
+    "order": "/orders/{}/",
+    "syncrun": "/sync/{}/",
+}
 
 
 def words_of(verb: str) -> Words:

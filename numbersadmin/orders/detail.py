@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from numbersadmin.accounts.models import User
+from numbersadmin.accounts.selectors import holders_of
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.orders.deciding import may_withdraw
 from numbersadmin.orders.models import (
@@ -31,7 +32,7 @@ from numbersadmin.orders.selectors import (
     state_counts,
     waiting_for,
 )
-from numbersadmin.orders.standing import DECIDES, Standing, approvers, holders, standing_of
+from numbersadmin.orders.standing import DECIDES, Standing, approvers, standing_of
 from numbersadmin.orders.timeline import Entry, timeline
 from numbersadmin.orders.timing import execute_after
 from numbersadmin.orders.words import happened, why_unknown
@@ -280,7 +281,7 @@ def _deciders(order: Order, standing: Standing) -> list[User]:
     """Who may decide on it now."""
     people = [*approvers()] if standing.approvers_missing else []
     if standing.finance_missing:
-        people += [one for one in holders(DECIDES[Role.FINANCE]) if one not in people]
+        people += [one for one in holders_of(DECIDES[Role.FINANCE]) if one not in people]
     return [one for one in people if standing.role_for(one, order.requester_id)]
 
 

@@ -7,7 +7,7 @@ from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, 
 from django.db.models.functions import Coalesce
 
 from numbersadmin.accounts.models import User
-from numbersadmin.accounts.roles import PERMISSIONS
+from numbersadmin.accounts.selectors import holders_of
 from numbersadmin.orders.models import Decision, Order, OrderItem, Role, State, Verdict
 
 DECIDES = {Role.APPROVER: "orders.approve", Role.FINANCE: "orders.approve_budget"}
@@ -88,12 +88,6 @@ def waiting_for(user: User) -> QuerySet[Order]:
     )
 
 
-def holders(permission: str) -> QuerySet[User]:
-    """Everyone active who may do something, by name."""
-    roles = [role for role, permissions in PERMISSIONS.items() if permission in permissions]
-    return User.objects.filter(is_active=True, grants__role__in=roles).distinct().order_by("username")
-
-
 def approvers() -> QuerySet[User]:
     """Everyone who may approve, by name; a requester among them is not to be shown."""
-    return holders(DECIDES[Role.APPROVER])
+    return holders_of(DECIDES[Role.APPROVER])
