@@ -147,6 +147,8 @@ def test_strangers_unknown_ids_and_wrong_methods(client: Client, manager: Client
 
 def test_what_people_write_is_shown_as_text(manager: Client, owned: OwnedNumber):
     evil = "<img src=x onerror=alert(1)>"
-    answer = Page(get(manager, at(owned)).send(manager, "order-cancel", reason=evil, timing="now", typed_number=evil))
+    answer = Page(
+        get(manager, at(owned)).send(manager, "order-cancel", reason=evil, timing="now", typed_number=evil)
+    )
     assert answer.status == 422
     assert evil not in answer.html
