@@ -318,6 +318,9 @@ STORAGES = {
     },
 }
 
+# The web server -------------------------------------------------------------------------------------------------
+WEB_THREADS = seconds("WEB_THREADS", 8, 2)  # of each process; half of them may wait for the provider
+
 # Background -----------------------------------------------------------------------------------------------------
 REDIS_URL = text("REDIS_URL")
 if REDIS_URL and not is_redis(REDIS_URL):

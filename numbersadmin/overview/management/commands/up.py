@@ -135,13 +135,13 @@ def sandbox_command() -> list[str]:
 
 
 def web_command(host: str, port: int) -> list[str]:
-    """gunicorn with threads: one that waits for the provider does not hold up the others.
+    """gunicorn with threads: one that waits for the provider does not hold up the others, and at most half do.
 
     Preloaded, because a worker that is told to end while it is still importing does not hear it. Connections
     are not kept: when told to end, a worker waits the whole graceful time for those that browsers keep open.
     """
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    size = "--workers 2 --worker-class gthread --threads 8 --timeout 60 --preload"
+    size = f"--workers 2 --worker-class gthread --threads {settings.WEB_THREADS} --timeout 60 --preload"
     end = "--keep-alive 0 --graceful-timeout 8 --no-control-socket --log-level warning --limit-request-line 8190"
     command = [sys.executable, "-m", "gunicorn", "numbersadmin.wsgi", "--bind", address]
     return [*command, *size.split(), *end.split()]
