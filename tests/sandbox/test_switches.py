@@ -91,7 +91,9 @@ def test_late_application_of_a_shared_number_that_was_bought_meanwhile(sandbox, 
         account.buy("S1")
     assert account.buy("S1").status_code == 200
     sandbox.api("clock", {"advance_seconds": 21})
-    assert [act["act"] for act in sandbox.acts()] == ["purchase"], "its key is owned, as a second call would hear"
+    assert [act["act"] for act in sandbox.acts()] == ["purchase"], (
+        "its key is owned, as a second call would hear"
+    )
 
 
 def test_late_cancellation(sandbox, account):
