@@ -1,4 +1,4 @@
-"""The product as real processes for the benches: sandbox, gunicorn, and the worker with beat.
+"""The product as real processes for the benches: sandbox, gunicorn, worker and beat.
 
 All state is in a temporary directory; DATABASE_URL and REDIS_URL are taken over when they are set.
 """
@@ -132,10 +132,14 @@ class Running:
             user.save()
             if new:
                 RoleGrant.objects.create(user=user, role=role)
-        return {"web": up.web_command("127.0.0.1", self.port), "worker": up.worker_command()}
+        return {
+            "web": up.web_command("127.0.0.1", self.port),
+            "worker": up.worker_command(),
+            "beat": up.beat_command(),
+        }
 
     def start(self, name: str) -> None:
-        """Start web or worker, unless it runs."""
+        """Start web, worker or beat, unless it runs."""
         if name in self.processes and self.processes[name].poll() is None:
             return
         self.processes[name] = subprocess.Popen(
@@ -154,7 +158,7 @@ class Running:
         return await_that(self.answers, 60, "the web server")
 
     def kill(self, name: str) -> None:
-        """SIGKILL to web or worker with all their children: nobody has a moment to tidy up."""
+        """SIGKILL to one of them with all its children: nobody has a moment to tidy up."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.processes[name].pid, signal.SIGKILL)
         self.processes[name].wait()

@@ -1,4 +1,4 @@
-"""Start everything on this machine: database, static files, sandbox, web, and worker with beat."""
+"""Start everything on this machine: database, static files, sandbox, web, worker and beat."""
 
 import argparse
 import fcntl
@@ -22,12 +22,13 @@ from numbersadmin.overview.processes import AskedToStop, ProcessDied, Processes
 from numbersadmin.sync.selectors import is_fresh
 
 START_SECONDS = 60
+CELERY = [sys.executable, "-m", "celery", "--quiet", "-A", "numbersadmin.celery"]
 
 
 class Command(BaseCommand):
     """`up [--bind HOST:PORT]`: runs until Ctrl-C; when one process ends, all do, and the exit code is 1."""
 
-    help = "Start the web server, the worker with its schedule, and the sandbox if no provider is set."
+    help = "Start the web server, the worker, its schedule, and the sandbox if no provider is set."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
@@ -53,11 +54,12 @@ class Command(BaseCommand):
                 processes.stop()
 
     def start_all(self, processes: Processes, host: str, port: int) -> None:
-        """The sandbox first, because demo data needs it; then the web, then the worker."""
+        """The sandbox first, because demo data needs it; then the web, then worker and beat."""
         if settings.SANDBOX:
             self.start_sandbox(processes)
         processes.start("web", web_command(host, port))
         processes.start("worker", worker_command())
+        processes.start("beat", beat_command())
         wait_for_web(processes, host, port)
         self.start_first_sync()
         self.announce(host, port)
@@ -148,19 +150,18 @@ def web_command(host: str, port: int) -> list[str]:
 
 
 def worker_command() -> list[str]:
-    """A Celery worker with beat inside; its schedule file lives in VAR_DIR."""
-    command = [sys.executable, "-m", "celery", "--quiet", "-A", "numbersadmin.celery", "worker", "--beat"]
+    """A Celery worker with two processes."""
+    return [*CELERY, "worker", "--concurrency", "2", "--loglevel", "warning", "--without-mingle"]
+
+
+def beat_command() -> list[str]:
+    """What sends the sweep and the sync on time; its schedule file lives in VAR_DIR.
+
+    A process of its own: inside the worker it would be a child whose death nobody notices, and from then on
+    nothing that was left anywhere would be picked up.
+    """
     schedule = str(settings.VAR_DIR / "beat-schedule")
-    return [
-        *command,
-        "--schedule",
-        schedule,
-        "--concurrency",
-        "2",
-        "--loglevel",
-        "warning",
-        "--without-mingle",
-    ]
+    return [*CELERY, "beat", "--schedule", schedule, "--loglevel", "warning"]
 
 
 def wait_for_web(processes: Processes, host: str, port: int) -> None:
