@@ -56,6 +56,8 @@ def _submit(request: HtmxRequest, form: PurchaseForm, promise: Promise, now: dat
             **form.facts(),
         )
     except OrderError as error:
+        if first := confirmation.order_made_by(request.user, promise.form_token):  # made meanwhile
+            return first
         form.refuse(error)
         return None
     tasks.enqueue_order(order)

@@ -173,19 +173,15 @@ def order_page(*, order_id: int, viewer: User, now: datetime) -> OrderPage | Non
     role = standing.role_for(viewer, order.requester_id) if pending else None
     why_not = _why_not(order, standing, viewer, deciders) if pending and role is None else ""
     scheduled = [item.execute_after for item in items if item.state == State.APPROVED and item.execute_after]
-    running = [item for item in items if item.state in UNDER_WAY and not waits_for_day(item, now)]
+    stop = current_stop()
+    running = [item for item in items if _is_under_way(item, held=bool(stop or order.paused_at), now=now)]
     return OrderPage(
         order=order,
         items=views,
         look=_whole_look(items, viewer, role),
         counts=dict(state_counts(items)),
         total=len(items),
-        progress=progress_of(
-            items,
-            [one for each in attempts.values() for one in each],
-            now,
-            held=bool(order.paused_at or scheduled),
-        ),
+        progress=progress_of(items, sum(attempts.values(), []), now, held=not running or bool(scheduled)),
         working=bool(running),
         next_refresh=2 if any(item.state in RUNNING for item in running) else 10,
         costs=order_costs(items),
@@ -202,7 +198,7 @@ def order_page(*, order_id: int, viewer: User, now: datetime) -> OrderPage | Non
         cancel_on=scheduled[0] if scheduled else execute_after(order, now) if pending else None,
         scheduled=bool(scheduled),
         may_resume=order.paused_at is not None and viewer.can("orders.resume"),
-        stop=current_stop() if pending or running or scheduled else None,
+        stop=stop if pending or running or State.APPROVED in {item.state for item in items} else None,
         **_place(order, viewer),
     )
 
@@ -235,6 +231,13 @@ def _resolutions(order: Order) -> dict[int, list[Resolution]]:
     for said in found.order_by("id"):
         by_item.setdefault(said.item_id, []).append(said)
     return by_item
+
+
+def _is_under_way(item: OrderItem, *, held: bool, now: datetime) -> bool:
+    """Is something going on with it by itself? Not while it is held back, or waits for its day."""
+    if item.state == State.APPROVED:
+        return not held and not waits_for_day(item, now)
+    return item.state in UNDER_WAY
 
 
 def waits_for_day(item: OrderItem, now: datetime) -> bool:
