@@ -36,6 +36,8 @@ VERBS = {
     "order.rejected": Words("Rejected", "x", "bad"),
     "order.withdrawn": Words("Withdrawn", "ban"),
     "order.expired": Words("Expired", "clock", "warn"),
+    "order.commented": Words("Comment on an order", "message"),
+    "order.reminded": Words("Reminded of an order", "clock"),
     "item.executing": Words("Sent to Infobip", "receipt"),
     "item.bought": Words("Order carried out", "circle-check", "ok"),
     "item.cancelled": Words("Cancellation carried out", "circle-check"),

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 
 from numbersadmin.accounts.models import User
 from numbersadmin.audit.models import AuditEvent
@@ -21,6 +22,7 @@ from numbersadmin.orders.selectors import (
     state_counts,
     waiting_for,
 )
+from numbersadmin.orders.similar import wants_similar
 from numbersadmin.orders.timeline import Entry, timeline
 from numbersadmin.orders.words import PROVIDER, happened, why_unknown
 
@@ -149,6 +151,11 @@ class OrderPage:
         return [view for view in self.items if view.look == "price_changed"]
 
     @property
+    def gone(self) -> list[ItemView]:
+        """The items that somebody else bought first."""
+        return [view for view in self.items if wants_similar(view.item)]
+
+    @property
     def unknown(self) -> list[ItemView]:
         """The items whose outcome is not known."""
         return [view for view in self.items if view.unknown]
@@ -161,11 +168,9 @@ def order_page(*, order_id: int, viewer: User, now: datetime) -> OrderPage | Non
         return None
     items = list(order.items.select_related("owned_number").order_by("id"))
     attempts = _attempts(order)
-    events = list(
-        AuditEvent.objects.filter(
-            subject_type=OrderItem._meta.model_name, subject_id__in=order.items.order_by().values("pk")
-        ).order_by("id")
-    )
+    of_items = Q(subject_type=OrderItem._meta.model_name, subject_id__in=order.items.order_by().values("pk"))
+    of_order = Q(subject_type=Order._meta.model_name, subject_id=order.pk)
+    events = list(AuditEvent.objects.filter(of_items | of_order).order_by("id"))
     deciders = [person for person in approvers() if person.pk != order.requester_id]
     views = [_view(item, attempts.get(item.pk, []), events) for item in items]
     pending = [item for item in items if item.state == State.PENDING]

@@ -88,6 +88,16 @@ def waiting_for(user: User) -> QuerySet[Order]:
     )
 
 
+def waiting_persons(order: Order) -> list[User]:
+    """Everyone who may decide on the order now, by name: `waiting_for` from the other side."""
+    if not order.items.filter(state=State.PENDING).exists():
+        return []
+    standing = standing_of(order, order.decisions.all())
+    able = Q(pk__in=holders(DECIDES[Role.APPROVER])) | Q(pk__in=holders(DECIDES[Role.FINANCE]))
+    people = User.objects.filter(able).order_by("username")
+    return [person for person in people if standing.role_for(person, order.requester_id)]
+
+
 def holders(permission: str) -> QuerySet[User]:
     """Everyone active who may do something, by name."""
     roles = [role for role, permissions in PERMISSIONS.items() if permission in permissions]

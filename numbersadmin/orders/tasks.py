@@ -3,12 +3,14 @@
 import logging
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 
 from celery import shared_task
+from django.db import transaction
 from django.utils import timezone
 
 from numbersadmin import web
-from numbersadmin.orders import sweeping
+from numbersadmin.orders import mailing, notices, sweeping
 from numbersadmin.provider.client import get_provider
 
 logger = logging.getLogger(__name__)
@@ -38,3 +40,22 @@ def enqueue(item_ids: Iterable[int]) -> None:
         except Exception:  # any broker's own errors; the sweep picks the items up
             logger.warning("the broker could not be told of item %s", item_id, exc_info=True)
             return
+
+
+@shared_task(name="numbersadmin.orders.tasks.tell", soft_time_limit=75, time_limit=90)
+def tell(*, what: str, order_id: int = 0, item_id: int = 0) -> None:
+    """Mail what happened to whom it concerns (orders/notices.py)."""
+    with web.acting("celery"):
+        mailing.send(notices.mails_for(what, order_id=order_id, item_id=item_id, now=timezone.now()))
+
+
+def tell_later(what: str, **ids: int) -> None:
+    """Have the worker mail it after the commit; the ids are `order_id` or `item_id`. A lost mail loses nothing."""
+    transaction.on_commit(partial(_tell, what, ids), robust=True)
+
+
+def _tell(what: str, ids: dict[str, int]) -> None:
+    try:
+        tell.apply_async(kwargs={"what": what, **ids}, retry=False)
+    except Exception:  # any broker's own errors
+        logger.warning("the broker could not be told to mail '%s' of %s", what, ids, exc_info=True)

@@ -31,6 +31,7 @@ from numbersadmin.orders.services import (
     OutOfDate,
     PriceUnread,
 )
+from numbersadmin.orders.talk_views import talk_context
 from numbersadmin.provider.client import get_provider
 from numbersadmin.web import HtmxRequest, require, wants_fragment
 
@@ -201,6 +202,7 @@ def _show(
         "error_title": title,
         "reject_form": reject_form or RejectForm(),
         "heading": _heading(page),
+        **talk_context(page.order, request.user, now),
     }
     if not error:
         status = 422 if reject_form else 200
