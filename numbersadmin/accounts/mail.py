@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.utils import parseaddr
+from email.utils import getaddresses
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.mail import EmailMessage
@@ -60,7 +60,8 @@ def mail_server(url: str) -> MailServer:
 
 def sender(text: str) -> str:
     """`numbers@example.com` or `Numbers <numbers@example.com>`. Raises ValueError."""
-    if not text.isprintable() or not ADDRESS.fullmatch(parseaddr(text)[1]):
+    found = [address for _, address in getaddresses([text])]
+    if not text.isprintable() or len(found) != 1 or not ADDRESS.fullmatch(found[0]):
         raise ValueError("it is not a mail address.")
     return text
 

@@ -16,7 +16,7 @@ from numbersadmin.provider.schema import ProviderNumber
 
 MOST = 5
 SEARCH_SECONDS = 4.0  # after which no further list is asked for
-CUTS = (2, 4)  # so many digits are left away in the first calls; the last one is for the whole country
+CUTS = (3, 6)  # so many digits are left away in the first calls; the last one is for the whole country
 
 
 @dataclass(slots=True)
@@ -36,8 +36,8 @@ def wants_similar(item: OrderItem) -> bool:
 def nearest(provider: Provider, item: OrderItem, now: datetime, most: int = MOST) -> Similar:
     """Numbers that can do what this one could, for no more than was agreed to, nearest digits first.
 
-    Asks for at most three lists of ever shorter beginnings, each one page: about one number in many is for sale,
-    and the nearest are among those that begin alike.
+    Asks for at most three lists of ever shorter beginnings, one page each: where one number in ten is for sale the
+    first is enough, where one in some thousands is the second, and small countries fit on a page.
     """
     wanted = Quote.from_json(item.approved_quote if item.approved_quote and item.approved_at else item.quote)
     ends, seen, found = time.monotonic() + SEARCH_SECONDS, dict[str, Quote](), Similar()
