@@ -21,6 +21,7 @@ SEE = {
     "available.search",
     "numbers.view",
     "orders.view",
+    "policies.view",
     "costs.view",
     "sync.view",
     "audit.view",
@@ -36,7 +37,9 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         | {
             "orders.submit",
             "orders.approve",
+            "orders.decide",
             "orders.confirm_outcome",
+            "orders.resume",
             "numbers.edit_own",
             "numbers.edit",
             "numbers.protect",
@@ -47,7 +50,13 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     ),
     Role.FINANCE: frozenset(
         SEE
-        | {"orders.approve_budget", "orders.confirm_outcome"}
+        | {
+            "orders.approve_budget",
+            "orders.decide",
+            "orders.confirm_outcome",
+            "policies.confirm",
+            "budgets.edit",
+        }
         | {"numbers.edit_own", "numbers.edit", "numbers.protect", "sync.start"}
         | {"costs.export", "audit.view_all", "audit.export"}
     ),
@@ -57,6 +66,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "orders.withdraw_any",
             "orders.resolve",
             "orders.resume",
+            "orders.stop",
+            "policies.propose",
             "sync.start",
             "costs.export",
             "audit.view_all",

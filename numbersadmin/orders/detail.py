@@ -1,20 +1,28 @@
 """Everything the page of one order shows: items, money, what happened, and what this viewer may do."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
 
 from numbersadmin.accounts.models import User
-from numbersadmin.audit.models import AuditEvent
-from numbersadmin.orders.models import Decision, Kind, Order, OrderItem, Outcome, ProviderAttempt, State
-from numbersadmin.orders.quotes import Costs, Offer, Quote, fingerprint_of
+from numbersadmin.orders.deciding import may_withdraw
+from numbersadmin.orders.models import (
+    Decision,
+    Kind,
+    Order,
+    OrderItem,
+    Outcome,
+    ProviderAttempt,
+    Resolution,
+    Role,
+    State,
+)
+from numbersadmin.orders.quotes import Costs, Offer, Quote
+from numbersadmin.orders.resolving import LOOKS_ENOUGH, looks_ran_out
 from numbersadmin.orders.selectors import (
-    approvers,
     current_quote,
     look_of,
     order_costs,
@@ -23,8 +31,12 @@ from numbersadmin.orders.selectors import (
     waiting_for,
 )
 from numbersadmin.orders.similar import wants_similar
-from numbersadmin.orders.timeline import Entry, timeline
-from numbersadmin.orders.words import PROVIDER, happened, why_unknown
+from numbersadmin.orders.standing import DECIDES, Standing, deciders_of, standing_of
+from numbersadmin.orders.timeline import Entry, events_of, timeline
+from numbersadmin.orders.timing import execute_after
+from numbersadmin.orders.words import happened, listed, why_unknown
+from numbersadmin.policies.models import Stop
+from numbersadmin.policies.selectors import current_stop
 
 RUNNING = (State.APPROVED, State.EXECUTING)
 UNDER_WAY = (State.APPROVED, State.EXECUTING, State.UNKNOWN)
@@ -81,6 +93,12 @@ class UnknownFacts:
     looks: list[LookRow]  # newest first
     last_look: datetime | None
     next_look: datetime | None
+    looks_counted: int
+    looks_enough: int
+    said: Resolution | None  # what somebody found out, waiting for a second person
+    may_say: bool  # this viewer may decide it by hand
+    may_confirm: bool
+    refused: list[Resolution]
 
     @property
     def next_is_due(self) -> bool:
@@ -134,7 +152,12 @@ class OrderPage:
     may_withdraw: bool
     why_not: str  # why this viewer may not decide; "" when they may, or when there is nothing to decide
     round: int
-    fingerprint: str
+    standing: Standing
+    role: Role | None  # as what this viewer may decide
+    cancel_on: datetime | None  # the day a cancellation waits for, approved or as it would be
+    scheduled: bool  # approved, and waiting for that day
+    may_resume: bool
+    stop: Stop | None
     place: int | None  # among the orders that wait for this viewer, from 1
     waiting: int
     previous_id: int | None
@@ -168,40 +191,58 @@ def order_page(*, order_id: int, viewer: User, now: datetime) -> OrderPage | Non
         return None
     items = list(order.items.select_related("owned_number").order_by("id"))
     attempts = _attempts(order)
-    of_items = Q(subject_type=OrderItem._meta.model_name, subject_id__in=order.items.order_by().values("pk"))
-    of_order = Q(subject_type=Order._meta.model_name, subject_id=order.pk)
-    events = list(AuditEvent.objects.filter(of_items | of_order).order_by("id"))
-    deciders = [person for person in approvers() if person.pk != order.requester_id]
-    views = [_view(item, attempts.get(item.pk, []), events) for item in items]
+    events = events_of(order)
+    decisions = list(order.decisions.select_related("approver").order_by("id"))
+    standing = standing_of(order, decisions)
+    deciders = deciders_of(order, standing)
+    said = _resolutions(order)
+    views = [_view(item, attempts.get(item.pk, []), said.get(item.pk, []), viewer) for item in items]
     pending = [item for item in items if item.state == State.PENDING]
-    why_not = _why_not(order, viewer, deciders) if pending else ""
-    queue = list(waiting_for(viewer).values_list("pk", flat=True))
-    at = queue.index(order.pk) if order.pk in queue else None
-    running = [item for item in items if item.state in UNDER_WAY]
+    role = standing.role_for(viewer, order.requester_id) if pending else None
+    why_not = _why_not(order, standing, viewer, deciders) if pending and role is None else ""
+    scheduled = [item.execute_after for item in items if item.state == State.APPROVED and item.execute_after]
+    running = [item for item in items if item.state in UNDER_WAY and not waits_for_day(item, now)]
     return OrderPage(
         order=order,
         items=views,
-        look=_whole_look(order, items, viewer),
+        look=_whole_look(items, viewer, role),
         counts=dict(state_counts(items)),
         total=len(items),
         settled=sum(item.state not in (State.PENDING, *UNDER_WAY) for item in items),
         working=bool(running),
-        next_refresh=2 if any(item.state in RUNNING for item in items) else 10,
+        next_refresh=2 if any(item.state in RUNNING for item in running) else 10,
         costs=order_costs(items),
         expires_at=order.expires_at if pending else None,
         timeline=timeline(order=order, events=events, items=items, viewer=viewer),
-        decisions=list(order.decisions.select_related("approver").order_by("id")),
+        decisions=decisions,
         deciders=deciders,
-        may_decide=bool(pending) and not why_not,
+        may_decide=role is not None,
         may_withdraw=_may_withdraw(order, items, viewer),
         why_not=why_not,
         round=order.round,
-        fingerprint=fingerprint_of(item.fingerprint for item in pending),
-        place=None if at is None else at + 1,
-        waiting=len(queue),
-        previous_id=queue[at - 1] if at else None,
-        next_id=queue[at + 1] if at is not None and at + 1 < len(queue) else None,
+        standing=standing,
+        role=role,
+        cancel_on=scheduled[0] if scheduled else execute_after(order, now) if pending else None,
+        scheduled=bool(scheduled),
+        may_resume=order.paused_at is not None and viewer.can("orders.resume"),
+        stop=current_stop() if pending or running or scheduled else None,
+        **_place(order, viewer),
     )
+
+
+def _place(order: Order, viewer: User) -> dict[str, Any]:
+    """Where the order stands among those that wait for this viewer; decided, the next one is the first left."""
+    queue = list(waiting_for(viewer).values_list("pk", flat=True))
+    if order.pk not in queue:
+        first = queue[0] if queue else None
+        return {"place": None, "waiting": len(queue), "previous_id": None, "next_id": first}
+    at = queue.index(order.pk)
+    return {
+        "place": at + 1,
+        "waiting": len(queue),
+        "previous_id": queue[at - 1] if at else None,
+        "next_id": queue[at + 1] if at + 1 < len(queue) else None,
+    }
 
 
 def _attempts(order: Order) -> dict[int, list[ProviderAttempt]]:
@@ -211,30 +252,50 @@ def _attempts(order: Order) -> dict[int, list[ProviderAttempt]]:
     return by_item
 
 
-def _whole_look(order: Order, items: list[OrderItem], viewer: User) -> str:
+def _resolutions(order: Order) -> dict[int, list[Resolution]]:
+    by_item: dict[int, list[Resolution]] = {}
+    found = Resolution.objects.filter(item__order=order).select_related("proposed_by", "decided_by")
+    for said in found.order_by("id"):
+        by_item.setdefault(said.item_id, []).append(said)
+    return by_item
+
+
+def waits_for_day(item: OrderItem, now: datetime) -> bool:
+    """Is it approved, and its day not there yet?"""
+    return item.state == State.APPROVED and item.execute_after is not None and item.execute_after > now
+
+
+def _whole_look(items: list[OrderItem], viewer: User, role: Role | None) -> str:
     look = overall_look(items)
-    own = order.requester_id == viewer.pk and viewer.can("orders.approve")
-    return "other_approver" if own and look == State.PENDING else look
+    decides = any(viewer.can(permission) for permission in DECIDES.values())
+    return "other_approver" if decides and role is None and look == State.PENDING else look
 
 
 def _may_withdraw(order: Order, items: list[OrderItem], viewer: User) -> bool:
-    theirs = order.requester_id == viewer.pk or viewer.can("orders.withdraw_any")
-    return theirs and any(item.state in (State.PENDING, State.APPROVED) for item in items)
+    return may_withdraw(viewer, order) and any(
+        item.state in (State.PENDING, State.APPROVED) for item in items
+    )
 
 
-def _why_not(order: Order, viewer: User, deciders: list[User]) -> str:
+def _why_not(order: Order, standing: Standing, viewer: User, deciders: list[User]) -> str:
     """Why the viewer may not decide, and who can."""
-    if viewer.can("orders.approve") and viewer.pk != order.requester_id:
-        return ""
-    names = [person.display_name for person in deciders]
-    who = f"{' or '.join([', '.join(names[:-1]), names[-1]] if len(names) > 1 else names)} can."
-    who = who if names else "There is nobody else yet who can: an administrator has to add an approver."
-    if viewer.pk == order.requester_id and viewer.can("orders.approve"):
+    names = listed([person.display_name for person in deciders], "or")
+    who = (
+        f"{names} can."
+        if names
+        else "There is nobody else yet who can: an administrator has to add an approver."
+    )
+    decides = any(viewer.can(permission) for permission in DECIDES.values())
+    if viewer.pk == order.requester_id and decides:
         return f"You asked for it, so you cannot approve it. {who}"
+    if viewer.pk in {one.approver_id for one in (*standing.approvals, *standing.finance)}:
+        return f"You have approved it. One more person has to. {who}"
+    if decides:
+        return f"It waits for another person now. {who}"
     return f"Your role does not approve orders. {who}"
 
 
-def _view(item: OrderItem, attempts: list[ProviderAttempt], events: Iterable[AuditEvent]) -> ItemView:
+def _view(item: OrderItem, attempts: list[ProviderAttempt], said: list[Resolution], viewer: User) -> ItemView:
     asked, current = Quote.from_json(item.quote), current_quote(item)
     approved = Quote.from_json(item.approved_quote) if item.approved_quote else None
     then = approved if approved and not item.approved_at else asked
@@ -250,7 +311,7 @@ def _view(item: OrderItem, attempts: list[ProviderAttempt], events: Iterable[Aud
         changes=changes(then, current) if moved else [],
         then_was="approved" if then is approved else "asked",
         then_at=then.read_at,
-        unknown=_unknown(item, attempts) if item.state == State.UNKNOWN else None,
+        unknown=_unknown(item, attempts, said, viewer) if item.state == State.UNKNOWN else None,
         attempts=len(attempts),
         again_ref=_again_ref(item),
         cancel_again_id=item.owned_number_id
@@ -305,7 +366,9 @@ def _text(value: Any) -> str:
     return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def _unknown(item: OrderItem, attempts: list[ProviderAttempt]) -> UnknownFacts | None:
+def _unknown(
+    item: OrderItem, attempts: list[ProviderAttempt], said: list[Resolution], viewer: User
+) -> UnknownFacts | None:
     sent = next((attempt for attempt in reversed(attempts) if attempt.outcome == Outcome.UNKNOWN), None)
     if sent is None:
         return None
@@ -313,6 +376,8 @@ def _unknown(item: OrderItem, attempts: list[ProviderAttempt]) -> UnknownFacts |
         LookRow(index, datetime.fromisoformat(look["at"]), look["owned"], look["for_sale"])
         for index, look in enumerate(sent.evidence, 1)
     ]
+    waiting = next((one for one in said if one.decided_at is None), None)
+    confirms = viewer.can("orders.confirm_outcome")
     return UnknownFacts(
         sent_at=sent.started_at,
         why=why_unknown(sent.error_kind),
@@ -321,7 +386,10 @@ def _unknown(item: OrderItem, attempts: list[ProviderAttempt]) -> UnknownFacts |
         looks=looks[::-1],
         last_look=looks[-1].at if looks else None,
         next_look=item.not_before,
+        looks_counted=item.looks,
+        looks_enough=LOOKS_ENOUGH,
+        said=waiting,
+        may_say=waiting is None and looks_ran_out(item) and viewer.can("orders.resolve"),
+        may_confirm=bool(waiting and confirms and waiting.proposed_by_id != viewer.pk),
+        refused=[one for one in said if one.confirmed is False],
     )
-
-
-__all__ = ["PROVIDER", "ItemView", "OrderPage", "PriceLine", "UnknownFacts", "order_page", "price_lines"]

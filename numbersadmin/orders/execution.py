@@ -200,6 +200,15 @@ def claim(
     From this commit on the item is never sent again unless the answer proves that nothing happened.
     """
     timeout = timedelta(seconds=float(settings.PROVIDER_TIMEOUT_SECONDS) + LEASE_SECONDS)
+    attempt = ProviderAttempt(
+        item=item,
+        verb=item.kind,
+        number_key=number_key,
+        number=item.number,
+        started_at=now,
+        lease_until=now + timeout,
+        known_keys=known_keys or [],
+    )
     fields: dict[str, Any] = (
         {"executed_quote": quote.to_json(), "initial_month_price": quote.initial_month_price} if quote else {}
     )
@@ -207,15 +216,6 @@ def claim(
         with transaction.atomic(durable=True):
             if why := held_back(item):
                 raise Later(why)
-            attempt = ProviderAttempt(
-                item=item,
-                verb=item.kind,
-                number_key=number_key,
-                number=item.number,
-                started_at=now,
-                lease_until=now + timeout,
-                known_keys=known_keys or [],
-            )
             attempt.save(force_insert=True)
             move(
                 item,
@@ -223,7 +223,7 @@ def claim(
                 verb="item.executing",
                 actor=None,
                 now=now,
-                after={"attempt": attempt.pk, "number_key": number_key, "lease_until": attempt.lease_until},
+                after=_claimed(attempt, _cheaper(item, quote)),
                 number_key=number_key,
                 not_before=None,
                 looks=0,
@@ -234,6 +234,23 @@ def claim(
             raise Later("another call for this number is not settled") from error
         raise Moved("Somebody else is carrying this out.") from error
     return attempt
+
+
+def _claimed(attempt: ProviderAttempt, cheaper: dict[str, Any]) -> dict[str, Any]:
+    told = {
+        "attempt": attempt.pk,
+        "number_key": attempt.number_key,
+        "lease_until": attempt.lease_until,
+    }
+    return {**told, **cheaper}
+
+
+def _cheaper(item: OrderItem, quote: Quote | None) -> dict[str, Any]:
+    """What the log notes when the offer is not the approved one any more, but no worse."""
+    approved = current_quote(item)
+    if quote is None or quote.fingerprint == approved.fingerprint:
+        return {}
+    return {"quote_before": approved.to_json(), "quote": quote.to_json()}
 
 
 def send(item: OrderItem, attempt: ProviderAttempt, provider: Provider) -> WriteResult:

@@ -10,6 +10,7 @@ from datetime import datetime
 from django.core.mail import EmailMessage
 
 from numbersadmin.accounts.models import User
+from numbersadmin.accounts.selectors import holders_of
 from numbersadmin.formats import look, money_text, phone_intl, when
 from numbersadmin.orders.detail import changes, price_lines
 from numbersadmin.orders.mailing import card, link, mails, quoted, what
@@ -27,7 +28,7 @@ from numbersadmin.orders.models import (
 )
 from numbersadmin.orders.quotes import Quote
 from numbersadmin.orders.recording import APPROVED_HOURS, PENDING_DAYS
-from numbersadmin.orders.standing import holders, waiting_persons
+from numbersadmin.orders.standing import waiting_persons
 from numbersadmin.orders.talking import last_event
 from numbersadmin.orders.words import PROVIDER, happened, listed, why_unknown
 from numbersadmin.policies.models import Stop
@@ -244,7 +245,7 @@ def unknown(item: OrderItem, now: datetime) -> Mails:
         yield f"{again} {PROVIDER} is asked until it is found, or proved not to have happened."
         yield from card(order, [item], now)
 
-    people = [order.requester, *holders("orders.confirm_outcome"), *holders("orders.resolve")]
+    people = [order.requester, *holders_of("orders.confirm_outcome"), *holders_of("orders.resolve")]
     return mails(people, f"Order {order.pk}: outcome unknown, was {number} {did}?", write)
 
 
@@ -256,7 +257,7 @@ def paused(order: Order, now: datetime) -> Mails:
         return []
     count = f"{len(waiting)} number{'s' * (len(waiting) > 1)}"
     return mails(
-        [*holders("orders.approve"), *holders("orders.resume")],
+        [*holders_of("orders.approve"), *holders_of("orders.resume")],
         f"Order {order.pk} is paused: two outcomes in a row are unknown",
         lambda _: [
             f"Two answers in a row were lost, so {count} of this order wait until somebody lets them go on.",
@@ -274,7 +275,7 @@ def proposed(item: OrderItem, now: datetime) -> Mails:
     by, number = said.proposed_by.display_name, phone_intl(item.number)
     did = f"was {'' if said.done else 'not '}{'bought' if item.kind == Kind.PURCHASE else 'cancelled'}"
     return mails(
-        [person for person in holders("orders.confirm_outcome") if person.pk != said.proposed_by_id],
+        [person for person in holders_of("orders.confirm_outcome") if person.pk != said.proposed_by_id],
         f"Order {item.order_id}: confirm that {number} {did}",
         lambda _: [
             f"{by} says that {number} {did}, and how they know:",

@@ -171,13 +171,15 @@ def no_worse(shown: Quote, now: Quote) -> bool:
     if shown.fingerprint == now.fingerprint:
         return True
     same = (shown.offer, shown.type, shown.shared, shown.currency)
-    prices = (shown.price_per_month, now.price_per_month, shown.setup_price, now.setup_price)
-    if same != (now.offer, now.type, now.shared, now.currency) or None in prices or not now.buyable:
+    if same != (now.offer, now.type, now.shared, now.currency) or not now.buyable:
         return False
     return set(shown.capabilities) <= set(now.capabilities) and (
-        to_micro(now.price_per_month) <= to_micro(shown.price_per_month)
-        and to_micro(now.setup_price) <= to_micro(shown.setup_price)
+        _at_most(now.price_per_month, shown.price_per_month) and _at_most(now.setup_price, shown.setup_price)
     )
+
+
+def _at_most(now: Decimal | None, shown: Decimal | None) -> bool:
+    return now is not None and shown is not None and to_micro(now) <= to_micro(shown)
 
 
 @dataclass(frozen=True, slots=True)

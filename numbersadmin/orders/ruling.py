@@ -9,8 +9,8 @@ from django.db.models import Max
 from numbersadmin.accounts.models import User
 from numbersadmin.formats import money_text
 from numbersadmin.money import ZERO
-from numbersadmin.orders.budgets import BudgetLine, budget_lines, over_budget
-from numbersadmin.orders.models import Kind, Mode, Order, OrderItem
+from numbersadmin.orders.budgets import BudgetLine, lines_of
+from numbersadmin.orders.models import Mode, Order, OrderItem
 from numbersadmin.orders.quotes import Quote
 from numbersadmin.policies.selectors import Ask, ruling
 
@@ -41,30 +41,20 @@ def apply_rule(order: Order, quotes: Sequence[Quote], *, protected: bool = False
         order.mode, order.rule, order.rule_words = Mode.TWO, None, PROTECTED
     order.approvals_needed = NEEDED[Mode(order.mode)]
     order.auto_serial = _next_serial(order.requester) if order.mode == Mode.AUTO else None
-    over = over_budget(_lines(order, quotes, now))
+    over = is_over_budget(order, quotes, now)
     order.finance_needed = bool(over)
     if over:
         order.rule_words = f"{order.rule_words} {over_words(over)}"
 
 
 def is_over_budget(order: Order, quotes: Sequence[Quote], now: datetime) -> list[BudgetLine]:
-    """The budgets that a saved order breaks as things are now."""
-    return over_budget(_lines(order, quotes, now))
-
-
-def _lines(order: Order, quotes: Sequence[Quote], now: datetime) -> list[BudgetLine]:
-    if order.kind != Kind.PURCHASE:
-        return []
-    return budget_lines(cost_centre=order.cost_centre, quotes=quotes, now=now, order=order)
+    """The budgets that an order breaks as things are now."""
+    return [line for line in lines_of(order, quotes, now) if line.over]
 
 
 def over_words(lines: Sequence[BudgetLine]) -> str:
     """`It is 12.00 EUR a month over the budget of 4120 Retail, so finance has to approve too.`"""
-    parts = [
-        f"{money_text(-line.left_after, line.currency)} per month"
-        for line in lines
-        if line.left_after is not None
-    ]
+    parts = [f"{money_text(-line.left_after, line.currency)} per month" for line in lines]
     where = lines[0].cost_centre or "orders without a cost centre"
     return f"It is {' and '.join(parts)} over the budget of {where}, so one more from finance decides."
 

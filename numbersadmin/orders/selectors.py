@@ -10,6 +10,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 
 from numbersadmin.accounts.models import User
+from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.orders.models import (
     LIVE,
     Decision,
@@ -124,6 +125,19 @@ def items_in_state(state: State, *, kind: Kind | None = None) -> QuerySet[OrderI
     return items.filter(kind=kind) if kind else items
 
 
+def cancel_warnings(owned: OwnedNumber) -> list[str]:
+    """What speaks against giving a number back, as far as the provider's list and our own records tell."""
+    version = owned.versions.filter(valid_to=None).first()
+    raw = version.raw if version else {}
+    permissions, keywords = raw.get("editPermissions"), raw.get("keywords")
+    warnings = []
+    if keywords and isinstance(keywords, list):
+        warnings.append("Keywords are set up on it at Infobip. They stop working with it.")
+    if isinstance(permissions, dict) and permissions.get("canEditNumber") is False:
+        warnings.append("Infobip says that this account may not change it, so it may refuse to release it.")
+    return warnings
+
+
 # The list --------------------------------------------------------------------------------------------------------
 
 
@@ -137,6 +151,7 @@ class OrderRow:
     costs: Costs
     may_decide: bool
     decision: Decision | None  # the last one
+    brief: Any = None  # orders/brief.py, where the list shows it
 
     @property
     def first(self) -> OrderItem:

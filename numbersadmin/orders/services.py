@@ -28,6 +28,7 @@ from numbersadmin.orders.submitting import (
     LONGEST_COST_CENTRE,
     LONGEST_REASON,
     MOST_ITEMS,
+    note_altered_form,
     submit_cancel,
     submit_purchase,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "confirm_outcome",
     "fingerprint_of",
     "may_withdraw",
+    "note_altered_form",
     "propose_outcome",
     "read_quotes",
     "refuse_outcome",

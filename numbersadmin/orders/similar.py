@@ -33,13 +33,18 @@ def wants_similar(item: OrderItem) -> bool:
     return item.kind == Kind.PURCHASE and item.state == State.FAILED and item.failure == "gone"
 
 
+def agreed_quote(item: OrderItem) -> Quote:
+    """The offer that was approved, else the one that was asked for."""
+    return Quote.from_json(item.approved_quote if item.approved_quote and item.approved_at else item.quote)
+
+
 def nearest(provider: Provider, item: OrderItem, now: datetime, most: int = MOST) -> Similar:
     """Numbers that can do what this one could, for no more than was agreed to, nearest digits first.
 
     Asks for at most three lists of ever shorter beginnings, one page each: where one number in ten is for sale the
     first is enough, where one in some thousands is the second, and small countries fit on a page.
     """
-    wanted = Quote.from_json(item.approved_quote if item.approved_quote and item.approved_at else item.quote)
+    wanted = agreed_quote(item)
     ends, seen, found = time.monotonic() + SEARCH_SECONDS, dict[str, Quote](), Similar()
     for beginning in _beginnings(wanted.number):
         try:

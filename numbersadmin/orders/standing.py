@@ -7,7 +7,7 @@ from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, 
 from django.db.models.functions import Coalesce
 
 from numbersadmin.accounts.models import User
-from numbersadmin.accounts.roles import PERMISSIONS
+from numbersadmin.accounts.selectors import holders_of
 from numbersadmin.orders.models import Decision, Order, OrderItem, Role, State, Verdict
 
 DECIDES = {Role.APPROVER: "orders.approve", Role.FINANCE: "orders.approve_budget"}
@@ -92,18 +92,17 @@ def waiting_persons(order: Order) -> list[User]:
     """Everyone who may decide on the order now, by name: `waiting_for` from the other side."""
     if not order.items.filter(state=State.PENDING).exists():
         return []
-    standing = standing_of(order, order.decisions.all())
-    able = Q(pk__in=holders(DECIDES[Role.APPROVER])) | Q(pk__in=holders(DECIDES[Role.FINANCE]))
-    people = User.objects.filter(able).order_by("username")
-    return [person for person in people if standing.role_for(person, order.requester_id)]
+    return deciders_of(order, standing_of(order, order.decisions.all()))
 
 
-def holders(permission: str) -> QuerySet[User]:
-    """Everyone active who may do something, by name."""
-    roles = [role for role, permissions in PERMISSIONS.items() if permission in permissions]
-    return User.objects.filter(is_active=True, grants__role__in=roles).distinct().order_by("username")
+def deciders_of(order: Order, standing: Standing) -> list[User]:
+    """Those whose decision is still missing, approvers first."""
+    people = [*approvers()] if standing.approvers_missing else []
+    if standing.finance_missing:
+        people += [one for one in holders_of(DECIDES[Role.FINANCE]) if one not in people]
+    return [one for one in people if standing.role_for(one, order.requester_id)]
 
 
 def approvers() -> QuerySet[User]:
     """Everyone who may approve, by name; a requester among them is not to be shown."""
-    return holders(DECIDES[Role.APPROVER])
+    return holders_of(DECIDES[Role.APPROVER])

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, models, transaction
 
 from numbersadmin.accounts.models import User
-from numbersadmin.audit.services import event, record_all
+from numbersadmin.audit.services import event, record, record_all
 from numbersadmin.formats import phone_intl
 from numbersadmin.numbers.models import OwnedNumber, Status
 from numbersadmin.orders.errors import AlreadyOrdered, AlreadyOwned, Incomplete, NotAllowed, NotOwnedAnyMore
@@ -230,3 +230,8 @@ def _save_under_rule(order: Order, items: list[OrderItem], now: datetime) -> Ord
             for item, quote in zip(items, quotes, strict=True):
                 approve_item(item, quote, actor=None, reason=order.rule_words, now=now)
     return order
+
+
+def note_altered_form(*, actor: User, subject: models.Model, now: datetime) -> None:
+    """Somebody sent a form that is not as we made it: nothing is done, and that it was tried is kept."""
+    record(actor=actor, verb="order.form_refused", subject=subject, at=now)

@@ -15,8 +15,7 @@ from numbersadmin.orders import talking, tasks
 from numbersadmin.orders.errors import NotAllowed, OrderError
 from numbersadmin.orders.forms import CommentForm
 from numbersadmin.orders.models import Order, OrderItem
-from numbersadmin.orders.quotes import Quote
-from numbersadmin.orders.similar import nearest, wants_similar
+from numbersadmin.orders.similar import agreed_quote, nearest, wants_similar
 from numbersadmin.orders.words import listed
 from numbersadmin.provider.client import get_provider
 from numbersadmin.web import HtmxRequest, require, wants_fragment
@@ -74,7 +73,7 @@ def similar(request: HtmxRequest, order_id: int, item_id: int) -> HttpResponse:
     context = {
         "item": item,
         "order": item.order,
-        "was": Quote.from_json(item.approved_quote or item.quote),
+        "was": agreed_quote(item),
         "similar": nearest(get_provider(), item, timezone.now()),
         "may_order": request.user.can("orders.submit"),
     }

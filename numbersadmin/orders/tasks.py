@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from numbersadmin import web
 from numbersadmin.orders import mailing, notices, sweeping
+from numbersadmin.orders.models import Order, State
 from numbersadmin.provider.client import get_provider
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,12 @@ def sweep() -> None:
     """Pick up whatever was left."""
     with web.acting("celery"):
         sweeping.sweep(provider=get_provider(), clock=timezone.now, leave=LEAVE)
+
+
+def enqueue_order(order: Order) -> None:
+    """Tell the worker about what of an order is approved and due, as one that its rule let through."""
+    due = order.items.filter(state=State.APPROVED, execute_after=None).order_by("id")
+    enqueue(due.values_list("pk", flat=True))
 
 
 def enqueue(item_ids: Iterable[int]) -> None:

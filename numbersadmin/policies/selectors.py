@@ -8,6 +8,7 @@ from decimal import Decimal
 from django.db.models import QuerySet
 
 from numbersadmin.accounts.models import User
+from numbersadmin.accounts.selectors import holders_of
 from numbersadmin.formats import country_name, money_text
 from numbersadmin.money import ZERO
 from numbersadmin.policies.models import ApprovalPolicy, Budget, PolicyMode, PolicyState, Stop
@@ -150,20 +151,57 @@ def waiting_for_confirmation(user: User) -> QuerySet[ApprovalPolicy]:
     return waiting.select_related("proposed_by", "replaces").order_by("proposed_at", "id")
 
 
-def budgets_of(cost_centre: str, currencies: Iterable[str], month: date) -> dict[str, Decimal]:
-    """The budgets in force in a month (its first day), by currency; nothing for a currency without one."""
-    rows = Budget.objects.filter(
-        cost_centre=cost_centre, currency__in=list(currencies), month__lte=month
-    ).order_by("month", "id")
-    latest = {row.currency: row.amount for row in rows}
-    return {currency: amount for currency, amount in latest.items() if amount is not None}
-
-
-def budget_of(cost_centre: str, currency: str, month: date) -> Decimal | None:
-    """The budget of a month in one currency; None where there is none."""
-    return budgets_of(cost_centre, [currency], month).get(currency)
+def budgets_in(cost_centres: Iterable[str], month: date) -> dict[tuple[str, str], Decimal]:
+    """The budgets in force in a month (its first day): (cost centre, currency) -> amount."""
+    rows = Budget.objects.filter(cost_centre__in=list(cost_centres), month__lte=month).order_by("month", "id")
+    latest = {(row.cost_centre, row.currency): row.amount for row in rows}
+    return {key: amount for key, amount in latest.items() if amount is not None}
 
 
 def current_stop() -> Stop | None:
     """The stop that is on now."""
     return Stop.objects.filter(open_mark=True).select_related("stopped_by").first()
+
+
+# For the pages ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRow:
+    """A rule or a proposal as a table shows it."""
+
+    policy: ApprovalPolicy
+    words: str
+    confirmers: list[User]
+
+
+def in_words(policies: Iterable[ApprovalPolicy]) -> list[PolicyRow]:
+    """Each with what it covers in words and, while it waits, who can confirm it."""
+    people = list(holders_of("policies.confirm"))
+    return [
+        PolicyRow(one, scope_of(one), [who for who in people if who.pk != one.proposed_by_id])
+        for one in policies
+    ]
+
+
+def proposals() -> QuerySet[ApprovalPolicy]:
+    """Everything that waits for finance, oldest first."""
+    waiting = ApprovalPolicy.objects.filter(state=PolicyState.PROPOSED)
+    return waiting.select_related("proposed_by", "replaces").order_by("proposed_at", "id")
+
+
+def confirmers(policy: ApprovalPolicy) -> list[User]:
+    """Who can confirm a proposal: finance, but not whoever proposed it."""
+    return [who for who in holders_of("policies.confirm") if who.pk != policy.proposed_by_id]
+
+
+def budgets_now(month: date) -> list[Budget]:
+    """The budget of each cost centre and currency in force in a month, ended ones left out."""
+    rows = Budget.objects.filter(month__lte=month).select_related("set_by").order_by("month", "id")
+    latest = {(row.cost_centre, row.currency): row for row in rows}
+    return [latest[key] for key in sorted(latest) if latest[key].amount is not None]
+
+
+def budget_history(most: int = 50) -> list[Budget]:
+    """The last budgets that were set, newest first, future ones too."""
+    return list(Budget.objects.select_related("set_by").order_by("-id")[:most])
