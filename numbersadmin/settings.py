@@ -3,13 +3,11 @@
 A missing or wrong variable stops the start with one line on stderr that names it and shows a right value.
 """
 
-import contextlib
-import os
-import secrets
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -17,10 +15,13 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from environs import Env
 
+from numbersadmin.accounts.mail import mail_server, public_url, sender
+from numbersadmin.accounts.secret_key import local_secret_key
 from numbersadmin.provider.address import authorization, normalise_base_url, normalise_prefix
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
+Value = TypeVar("Value")
 ON, OFF = ("on", "true", "yes", "1"), ("off", "false", "no", "0")
 
 
@@ -60,6 +61,14 @@ def zone(name: str) -> str:
     return value
 
 
+def parsed(name: str, parse: Callable[[str], Value], default: str, example: str) -> Value:
+    """The variable as `parse` makes it; its ValueError stops the start."""
+    try:
+        return parse(text(name, default))
+    except ValueError as error:
+        stop(name, str(error), example)
+
+
 def is_redis(url: str) -> bool:
     """Is it the address of a Redis, with a port that there is?"""
     try:
@@ -80,37 +89,23 @@ try:
     VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 except OSError as error:
     stop("VAR_DIR", f"'{VAR_DIR}' cannot be made ({error.strerror}).", "/var/lib/numbersadmin")
-
-
-def local_secret_key() -> str:
-    """The key made at the first start and kept readable by its owner alone."""
-    path = VAR_DIR / "secret_key"
-    if not path.exists():
-        mine = VAR_DIR / f"secret_key.{os.getpid()}"
-        with os.fdopen(os.open(mine, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(50))
-        with contextlib.suppress(FileExistsError):
-            os.link(mine, path)  # whoever is first makes the key; everyone reads that one
-        mine.unlink()
-    return path.read_text()
-
-
 SECRET_KEY = text("SECRET_KEY")
 if PRODUCTION and (
     len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure-")
 ):
     stop("SECRET_KEY", "production needs a long random one.", "<50 random characters or more>")
-SECRET_KEY = SECRET_KEY or local_secret_key()
+SECRET_KEY = SECRET_KEY or local_secret_key(VAR_DIR)
 ALLOWED_HOSTS = [host.strip() for host in text("ALLOWED_HOSTS").split(",") if host.strip()]
 if PRODUCTION and not ALLOWED_HOSTS:
     stop("ALLOWED_HOSTS", "production needs the names it is reached by.", "numbers.example.com")
 if any("/" in host or " " in host or host == "*" for host in ALLOWED_HOSTS):
-    stop(
-        "ALLOWED_HOSTS",
-        "these are host names separated by commas, without scheme or star.",
-        "numbers.example.com",
-    )
+    problem = "these are host names separated by commas, without scheme or star."
+    stop("ALLOWED_HOSTS", problem, "numbers.example.com")
 ALLOWED_HOSTS = ALLOWED_HOSTS or ["127.0.0.1", "localhost", "[::1]"]
+_site = f"https://{ALLOWED_HOSTS[0].lstrip('.')}" if PRODUCTION else "http://127.0.0.1:8000"
+PUBLIC_URL = parsed("PUBLIC_URL", public_url, _site, "https://numbers.example.com")
+if PRODUCTION and not PUBLIC_URL.startswith("https:"):
+    stop("PUBLIC_URL", "production is reached over https.", "https://numbers.example.com")
 
 # The provider ---------------------------------------------------------------------------------------------------
 PROVIDER_NAME = "Infobip"
@@ -125,10 +120,7 @@ if SANDBOX:
     )
     INFOBIP_AUTHORIZATION = "App sandbox"
 else:
-    try:
-        INFOBIP_BASE_URL = normalise_base_url(text("INFOBIP_BASE_URL"))
-    except ValueError as error:
-        stop("INFOBIP_BASE_URL", str(error), "https://xxxxx.api.infobip.com")
+    INFOBIP_BASE_URL = parsed("INFOBIP_BASE_URL", normalise_base_url, "", "https://xxxxx.api.infobip.com")
     try:
         INFOBIP_AUTHORIZATION = authorization(
             api_key=text("INFOBIP_API_KEY"),
@@ -139,10 +131,7 @@ else:
         half = text("INFOBIP_USERNAME") and not text("INFOBIP_PASSWORD") and not text("INFOBIP_API_KEY")
         missing = "INFOBIP_PASSWORD" if half else "INFOBIP_API_KEY"
         stop(missing, str(error), "<password>" if half else "<key of the account, scope numbers:manage>")
-try:
-    INFOBIP_PREFIX = normalise_prefix(text("INFOBIP_PREFIX", "/sms/1/numbers"))
-except ValueError as error:
-    stop("INFOBIP_PREFIX", str(error), "/numbers/1/numbers")
+INFOBIP_PREFIX = parsed("INFOBIP_PREFIX", normalise_prefix, "/sms/1/numbers", "/numbers/1/numbers")
 PROVIDER_RATE_LIMITS = switch("PROVIDER_RATE_LIMITS", True)
 PROVIDER_TIMEOUT_SECONDS = seconds("PROVIDER_TIMEOUT_SECONDS", 10, 1)
 LIST_PAGE_SIZE = seconds("LIST_PAGE_SIZE", 100, 1)
@@ -160,15 +149,12 @@ LANGUAGE_CODE = "en"
 USE_I18N = False
 
 # Database -------------------------------------------------------------------------------------------------------
+POSTGRES = "postgres://user:password@host:5432/numbersadmin"
 DATABASE_URL = text("DATABASE_URL", f"sqlite:///{VAR_DIR / 'numbersadmin.sqlite3'}")
 try:
     DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
 except ValueError:
-    stop(
-        "DATABASE_URL",
-        "it is not the address of a database.",
-        "postgres://user:password@host:5432/numbersadmin",
-    )
+    stop("DATABASE_URL", "it is not the address of a database.", POSTGRES)
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",  # a read-then-write transaction never fails with "database is locked"
@@ -179,11 +165,7 @@ elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
     DATABASES["default"]["OPTIONS"] = {**DATABASES["default"].get("OPTIONS", {}), "connect_timeout": 2}
 else:
-    stop(
-        "DATABASE_URL",
-        "only PostgreSQL and SQLite are supported.",
-        "postgres://user:password@host:5432/numbersadmin",
-    )
+    stop("DATABASE_URL", "only PostgreSQL and SQLite are supported.", POSTGRES)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Applications ---------------------------------------------------------------------------------------------------
@@ -322,6 +304,15 @@ STORAGES = {
 # The web server -------------------------------------------------------------------------------------------------
 WEB_THREADS = seconds("WEB_THREADS", 8, 2)  # of each process; half of them may wait for the provider
 
+# Mail -----------------------------------------------------------------------------------------------------------
+_mail = parsed("EMAIL_URL", mail_server, "", "smtp://user:password@mail.example.com:587?tls=1")
+EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT = _mail.backend, _mail.host, _mail.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.tls, _mail.ssl
+EMAIL_TIMEOUT = 10  # seconds
+_from = f"numbersadmin@{urlsplit(PUBLIC_URL).hostname}" if PRODUCTION else "numbersadmin@localhost"
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = parsed("EMAIL_FROM", sender, _from, "numbers@example.com")
+
 # Background -----------------------------------------------------------------------------------------------------
 REDIS_URL = text("REDIS_URL")
 if REDIS_URL and not is_redis(REDIS_URL):
@@ -390,6 +381,7 @@ LOGGING = {
     "loggers": {
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "axes": {"level": "WARNING"},
+        "numbersadmin.accounts.mail": {"level": "INFO"},  # also of a worker that logs warnings only
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
         "urllib3": {"level": "WARNING"},

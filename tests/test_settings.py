@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from numbersadmin.accounts.mail import SMTP, MailServer, mail_server, public_url, sender
+
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = "k3-" + "abcdefghij" * 6
 PRODUCTION = {
@@ -64,6 +66,10 @@ def start(tmp_path: Path, variables: dict[str, str], show: str = "''") -> subpro
         ("SECRET_KEY", {**PRODUCTION, "SECRET_KEY": "short"}),
         ("ALLOWED_HOSTS", {**PRODUCTION, "ALLOWED_HOSTS": ""}),
         ("INFOBIP_BASE_URL", {**PRODUCTION, "INFOBIP_BASE_URL": ""}),
+        ("EMAIL_URL", {"EMAIL_URL": "mail.example.com"}),
+        ("EMAIL_FROM", {"EMAIL_FROM": "numbers"}),
+        ("PUBLIC_URL", {"PUBLIC_URL": "numbers.example.com"}),
+        ("PUBLIC_URL", {**PRODUCTION, "PUBLIC_URL": "http://numbers.example.com"}),
     ],
 )
 def test_a_wrong_variable_stops_the_start(tmp_path, name, variables):
@@ -143,6 +149,66 @@ def test_the_default_is_the_sandbox_without_debug(tmp_path):
         tmp_path, {}, "settings.SANDBOX, settings.DEBUG, settings.PRODUCTION, settings.SESSION_COOKIE_NAME"
     )
     assert shown.stdout == "True False False numbersadmin_session\n"
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("", MailServer()),
+        ("smtp://mail.example.com", MailServer(SMTP, "mail.example.com", 25)),
+        ("smtp://a%40b:p%2Fq@h:2525?tls=1", MailServer(SMTP, "h", 2525, "a@b", "p/q", tls=True)),
+        ("smtps://a:b@h/", MailServer(SMTP, "h", 465, "a", "b", ssl=True)),
+        ("smtp://h?tls=1", MailServer(SMTP, "h", 587, tls=True)),
+    ],
+)
+def test_the_address_of_a_mail_server(url, server):
+    assert mail_server(url) == server
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://h",
+        "smtp://",
+        "smtp://h:0",
+        "smtp://h:99999",
+        "smtp://[h",
+        "smtp://h/inbox",
+        "smtp://h?tls=yes",
+        "smtp://h?starttls",
+        "smtp://h?tls=1&x=2",
+        "smtps://h?tls=1",
+        "smtp://hush@h?tls=1",
+        "smtp://a:hush@h",
+        "smtp://a:hush#b@h?tls=1",
+    ],
+)
+def test_a_wrong_address_of_a_mail_server_is_refused_without_repeating_it(url):
+    with pytest.raises(ValueError) as refusal:
+        mail_server(url)
+    assert "hush" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://h", "https://", "https://h:0", "https://h?x", "https://a:b@h", "https://h/ x"]
+)
+def test_a_wrong_public_address_is_refused(url):
+    with pytest.raises(ValueError):
+        public_url(url)
+
+
+@pytest.mark.parametrize("text", ["a", "a@b, c@d", "a@b\nBcc: c@d", "@b", "<>"])
+def test_a_wrong_sender_is_refused(text):
+    with pytest.raises(ValueError):
+        sender(text)
+
+
+def test_mail_in_production_comes_from_the_site_and_leads_to_it(tmp_path):
+    show = "settings.PUBLIC_URL, settings.DEFAULT_FROM_EMAIL, settings.EMAIL_BACKEND, settings.EMAIL_TIMEOUT"
+    given = {"EMAIL_URL": "smtps://u:p@mail.example.com"}
+    assert start(tmp_path, PRODUCTION | given, show).stdout == (
+        f"https://numbers.example.com numbersadmin@numbers.example.com {SMTP} 10\n"
+    )
 
 
 def test_production_has_secure_cookies(tmp_path):

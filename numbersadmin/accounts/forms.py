@@ -22,10 +22,17 @@ class SignInForm(AuthenticationForm):
 
 
 class PreferencesForm(forms.Form):
-    """Name, time zone, colours and shortcuts of the person."""
+    """Name, mail address, time zone, colours and shortcuts of the person."""
 
     full_name = forms.CharField(
         label="Name", max_length=150, required=False, help_text="Shown instead of the user name."
+    )
+    email = forms.EmailField(
+        label="Mail address",
+        required=False,
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+        help_text="What happens to orders that concern you is mailed here. Without it you get no mail.",
     )
     time_zone = forms.ChoiceField(label="Time zone", required=False)
     theme = forms.ChoiceField(label="Colours", choices=Theme.choices, widget=forms.RadioSelect)

@@ -21,9 +21,9 @@ class Theme(models.TextChoices):
 class UserManager(BaseUserManager["User"]):
     """Making people."""
 
-    def create_user(self, username: str, password: str | None = None) -> "User":
+    def create_user(self, username: str, password: str | None = None, email: str = "") -> "User":
         """A new person; without a password nobody can sign in as them."""
-        user = self.model(username=self.model.normalize_username(username))
+        user = self.model(username=self.model.normalize_username(username), email=email)
         user.set_password(password)
         user.save(using=self._db)
         return user

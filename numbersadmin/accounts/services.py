@@ -22,20 +22,27 @@ class PersonRefused(Exception):
 
 
 def add_person(
-    *, actor: User | None, username: str, password: str, roles: Iterable[str], now: datetime
+    *,
+    actor: User | None,
+    username: str,
+    password: str,
+    roles: Iterable[str],
+    now: datetime,
+    email: str = "",
 ) -> User:
     """A new person with these roles. Raises PersonRefused for a taken or bad name, a weak password, no role."""
     wanted = sorted(set(roles))
     if not wanted or not set(wanted) <= set(Role.values):
         raise PersonRefused(f"Give at least one role of: {', '.join(Role.values)}.")
-    person = User(username=User.normalize_username(username))
+    person = User(username=User.normalize_username(username), email=email)
     try:
         person.clean_fields(exclude=["password"])
         validate_password(password, person)
         with transaction.atomic():
-            person = User.objects.create_user(username, password)
+            person = User.objects.create_user(username, password, email)
             RoleGrant.objects.bulk_create(RoleGrant(user=person, role=role) for role in wanted)
-            record(actor=actor, verb="user.added", subject=person, at=now, after={"roles": wanted})
+            after = {"roles": wanted} | ({"email": "given"} if email else {})
+            record(actor=actor, verb="user.added", subject=person, at=now, after=after)
     except ValidationError as error:
         raise PersonRefused(" ".join(error.messages)) from error
     except IntegrityError as error:
@@ -75,17 +82,24 @@ def sign_out(*, request: HttpRequest, now: datetime) -> None:
 
 
 def set_preferences(
-    *, actor: User, full_name: str, time_zone: str, theme: str, shortcuts: bool, now: datetime
+    *, actor: User, full_name: str, email: str, time_zone: str, theme: str, shortcuts: bool, now: datetime
 ) -> None:
-    """What a person chooses for themselves."""
-    wanted = {"full_name": full_name, "time_zone": time_zone, "theme": theme, "shortcuts": shortcuts}
+    """What a person chooses for themselves. The mail address itself stays out of the log, which is for ever."""
+    wanted = {
+        "full_name": full_name,
+        "email": email,
+        "time_zone": time_zone,
+        "theme": theme,
+        "shortcuts": shortcuts,
+    }
     changed = {field: value for field, value in wanted.items() if getattr(actor, field) != value}
     if not changed:
         return
-    before = {field: getattr(actor, field) for field in changed}
+    before = {field: getattr(actor, field) for field in changed if field != "email"}
+    after = changed | ({"email": "changed"} if "email" in changed else {})
     with transaction.atomic():
         User.objects.filter(pk=actor.pk).update(**changed)
-        record(actor=actor, verb="user.changed", subject=actor, at=now, before=before, after=changed)
+        record(actor=actor, verb="user.changed", subject=actor, at=now, before=before, after=after)
     for field, value in changed.items():
         setattr(actor, field, value)
 

@@ -1,5 +1,7 @@
 """Signing in and out, and the page about me."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
@@ -57,8 +59,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def me(request: HtmxRequest) -> HttpResponse:
     person = request.user
-    now_chosen = {field: getattr(person, field) for field in ("full_name", "time_zone", "theme", "shortcuts")}
-    form = PreferencesForm(request.POST or None, initial=now_chosen)
+    form = PreferencesForm(request.POST or None, initial=chosen_by(person))
     if form.is_bound and form.is_valid():
         services.set_preferences(actor=person, now=timezone.now(), **form.cleaned_data)
         messages.success(request, "Saved.")
@@ -78,8 +79,12 @@ def change_password(request: HtmxRequest) -> HttpResponse:
         )
         messages.success(request, "Password changed. Your other sessions were ended.")
         return redirect("me")
-    chosen = {field: getattr(person, field) for field in ("full_name", "time_zone", "theme", "shortcuts")}
-    return show_me(request, PreferencesForm(initial=chosen), form)
+    return show_me(request, PreferencesForm(initial=chosen_by(person)), form)
+
+
+def chosen_by(person: User) -> dict[str, Any]:
+    """What the person has chosen so far."""
+    return {name: getattr(person, name) for name in PreferencesForm.base_fields}
 
 
 def show_me(request: HtmxRequest, preferences: PreferencesForm, password: PasswordForm) -> HttpResponse:

@@ -36,6 +36,8 @@ VERBS = {
     "order.rejected": Words("Rejected", "x", "bad"),
     "order.withdrawn": Words("Withdrawn", "ban"),
     "order.expired": Words("Expired", "clock", "warn"),
+    "order.commented": Words("Comment on an order", "message"),
+    "order.reminded": Words("Reminded of an order", "clock"),
     "order.agreed": Words("Approved, one more needed", "check", "ok"),
     "order.paused": Words("Order paused", "player-pause", "warn"),
     "order.resumed": Words("Order goes on", "refresh"),

@@ -73,6 +73,7 @@ def _submit(request: HtmxRequest, form: PurchaseForm, offers: list[Offer], now: 
                 actor=request.user, quotes=page.quotes, form_token=token, now=now, **form.facts()
             )
             tasks.enqueue_order(order)
+            tasks.tell_what_happened()
             messages.success(request, submitted_words(order))
             return redirect("order", order.pk)
     except OrderError as error:
@@ -128,6 +129,7 @@ def cancel_number(request: HtmxRequest, number_id: int) -> HttpResponse:
             form.refuse(error)
         else:
             tasks.enqueue_order(order)
+            tasks.tell_what_happened()
             messages.success(request, submitted_words(order))
             return redirect("order", order.pk)
     context = {

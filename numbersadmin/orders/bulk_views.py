@@ -61,6 +61,7 @@ def _submit(request: HtmxRequest, form: PurchaseForm, promise: Promise, now: dat
         form.refuse(error)
         return None
     tasks.enqueue_order(order)
+    tasks.tell_what_happened()
     messages.success(request, submitted_words(order))
     return order
 

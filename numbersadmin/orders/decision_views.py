@@ -40,6 +40,7 @@ def approve(request: HtmxRequest, order_id: int) -> HttpResponse:
         return show(request, page_or_404(request, order_id, now), now, error=error)
     if result.approved:
         tasks.enqueue_order(order)
+    tasks.tell_what_happened()
     if words := told(order, result):
         messages.success(request, words)
     return redirect("order", order_id)
@@ -69,6 +70,7 @@ def reject(request: HtmxRequest, order_id: int) -> HttpResponse:
         services.reject(actor=request.user, order=order, now=now, **form.cleaned_data)
     except OrderError as error:
         return show(request, page_or_404(request, order_id, now), now, error=error, reject_form=form)
+    tasks.tell_what_happened()
     messages.success(request, f"Rejected order {order.pk}. {order.requester.display_name} sees why.")
     return redirect("order", order_id)
 
@@ -145,6 +147,7 @@ def review(request: HtmxRequest) -> HttpResponse:
     ids = [one for one in ids if one < 2**62][:MOST_AT_ONCE]
     if request.method == "POST":
         problems = _approve_each(request, ids, now)
+        tasks.tell_what_happened()
         if not problems:
             return redirect("orders")
     shown = [one for one in (problems or ids) if one in ids]

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from numbersadmin.accounts.models import User
-from numbersadmin.accounts.selectors import holders_of
-from numbersadmin.audit.models import AuditEvent
 from numbersadmin.orders.deciding import may_withdraw
 from numbersadmin.orders.models import (
     Decision,
@@ -29,11 +28,12 @@ from numbersadmin.orders.selectors import (
     state_counts,
     waiting_for,
 )
-from numbersadmin.orders.standing import DECIDES, Standing, approvers, standing_of
-from numbersadmin.orders.timeline import Entry, timeline
+from numbersadmin.orders.similar import wants_similar
+from numbersadmin.orders.standing import DECIDES, Standing, deciders_of, standing_of
+from numbersadmin.orders.timeline import Entry, events_of, timeline
 from numbersadmin.orders.timing import execute_after
 from numbersadmin.orders.unknown import UnknownFacts, unknown_facts
-from numbersadmin.orders.words import happened
+from numbersadmin.orders.words import happened, listed
 from numbersadmin.policies.models import Stop
 from numbersadmin.policies.selectors import current_stop
 
@@ -147,6 +147,11 @@ class OrderPage:
         return [view for view in self.items if view.look == "price_changed"]
 
     @property
+    def gone(self) -> list[ItemView]:
+        """The items that somebody else bought first."""
+        return [view for view in self.items if wants_similar(view.item)]
+
+    @property
     def unknown(self) -> list[ItemView]:
         """The items whose outcome is not known."""
         return [view for view in self.items if view.unknown]
@@ -159,14 +164,10 @@ def order_page(*, order_id: int, viewer: User, now: datetime) -> OrderPage | Non
         return None
     items = list(order.items.select_related("owned_number").order_by("id"))
     attempts = _attempts(order)
-    events = list(
-        AuditEvent.objects.filter(
-            subject_type=OrderItem._meta.model_name, subject_id__in=order.items.order_by().values("pk")
-        ).order_by("id")
-    )
+    events = events_of(order)
     decisions = list(order.decisions.select_related("approver").order_by("id"))
     standing = standing_of(order, decisions)
-    deciders = _deciders(order, standing)
+    deciders = deciders_of(order, standing)
     said = _resolutions(order)
     views = [_view(item, attempts.get(item.pk, []), said.get(item.pk, []), viewer) for item in items]
     pending = [item for item in items if item.state == State.PENDING]
@@ -181,7 +182,7 @@ def order_page(*, order_id: int, viewer: User, now: datetime) -> OrderPage | Non
         look=_whole_look(items, viewer, role),
         counts=dict(state_counts(items)),
         total=len(items),
-        progress=progress_of(items, sum(attempts.values(), []), now, held=not running or bool(scheduled)),
+        progress=progress_of(items, chain(*attempts.values()), now, held=not running or bool(scheduled)),
         working=bool(running),
         next_refresh=2 if any(item.state in RUNNING for item in running) else 10,
         costs=order_costs(items),
@@ -257,19 +258,14 @@ def _may_withdraw(order: Order, items: list[OrderItem], viewer: User) -> bool:
     )
 
 
-def _deciders(order: Order, standing: Standing) -> list[User]:
-    """Who may decide on it now."""
-    people = [*approvers()] if standing.approvers_missing else []
-    if standing.finance_missing:
-        people += [one for one in holders_of(DECIDES[Role.FINANCE]) if one not in people]
-    return [one for one in people if standing.role_for(one, order.requester_id)]
-
-
 def _why_not(order: Order, standing: Standing, viewer: User, deciders: list[User]) -> str:
     """Why the viewer may not decide, and who can."""
-    names = [person.display_name for person in deciders]
-    who = f"{' or '.join([', '.join(names[:-1]), names[-1]] if len(names) > 1 else names)} can."
-    who = who if names else "There is nobody else yet who can: an administrator has to add an approver."
+    names = listed([person.display_name for person in deciders], "or")
+    who = (
+        f"{names} can."
+        if names
+        else "There is nobody else yet who can: an administrator has to add an approver."
+    )
     decides = any(viewer.can(permission) for permission in DECIDES.values())
     if viewer.pk == order.requester_id and decides:
         return f"You asked for it, so you cannot approve it. {who}"

@@ -173,3 +173,15 @@ class RejectForm(RefusableForm):
         help_text="The requester sees this.",
         error_messages={"required": "Say why you reject it. The requester sees this."},
     )
+
+
+class CommentForm(RefusableForm):
+    """Something to say about an order."""
+
+    text = forms.CharField(
+        label="Comment",
+        max_length=LONGEST_REASON,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Everyone who can see this order reads it. It cannot be taken back.",
+        error_messages={"required": "Write something first."},
+    )

@@ -26,6 +26,7 @@ from numbersadmin.orders.quotes import Offer as Offer  # also for other apps
 from numbersadmin.orders.standing import DECIDES, standing_of
 from numbersadmin.orders.standing import approvers as approvers
 from numbersadmin.orders.standing import waiting_for as waiting_for
+from numbersadmin.orders.standing import waiting_persons as waiting_persons
 from numbersadmin.orders.timing import execute_after
 
 OPEN = (State.PENDING, State.APPROVED, State.EXECUTING, State.UNKNOWN)

@@ -6,7 +6,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from numbersadmin.orders import services
+from numbersadmin.orders import services, tasks
 from numbersadmin.orders.forms import ConfirmOutcomeForm, OutcomeForm
 from numbersadmin.orders.models import OrderItem, Resolution
 from numbersadmin.orders.services import OrderError
@@ -32,6 +32,7 @@ def propose_outcome(request: HtmxRequest, order_id: int, item_id: int) -> HttpRe
         )
     except OrderError as error:
         return show(request, page_or_404(request, order_id, now), now, error=error, outcome_form=form)
+    tasks.tell_what_happened()
     messages.success(request, "It is on record. Nothing changes until somebody else confirms it.")
     return redirect("order", order_id)
 
@@ -51,5 +52,6 @@ def confirm_outcome(request: HtmxRequest, order_id: int, resolution_id: int) -> 
         form.refuse(error)
     if form.errors:
         return show(request, page_or_404(request, order_id, now), now, confirm_form=form)
+    tasks.tell_what_happened()
     messages.success(request, "It is on record.")
     return redirect("order", order_id)

@@ -88,6 +88,21 @@ def waiting_for(user: User) -> QuerySet[Order]:
     )
 
 
+def waiting_persons(order: Order) -> list[User]:
+    """Everyone who may decide on the order now, by name: `waiting_for` from the other side."""
+    if not order.items.filter(state=State.PENDING).exists():
+        return []
+    return deciders_of(order, standing_of(order, order.decisions.all()))
+
+
+def deciders_of(order: Order, standing: Standing) -> list[User]:
+    """Those whose decision is still missing, approvers first."""
+    people = [*approvers()] if standing.approvers_missing else []
+    if standing.finance_missing:
+        people += [one for one in holders_of(DECIDES[Role.FINANCE]) if one not in people]
+    return [one for one in people if standing.role_for(one, order.requester_id)]
+
+
 def approvers() -> QuerySet[User]:
     """Everyone who may approve, by name; a requester among them is not to be shown."""
     return holders_of(DECIDES[Role.APPROVER])

@@ -3,18 +3,35 @@
 import logging
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 
 from celery import shared_task
+from django.db import transaction
 from django.utils import timezone
 
 from numbersadmin import web
-from numbersadmin.orders import sweeping
+from numbersadmin.audit.models import AuditEvent
+from numbersadmin.orders import mailing, notices, sweeping
 from numbersadmin.orders.models import Order
 from numbersadmin.provider.client import get_provider
 
 logger = logging.getLogger(__name__)
 
 LEAVE = timedelta(seconds=20)  # what was approved just now is being carried out already
+TELLS = {  # what is mailed after what was logged (orders/notices.py), and what it is about
+    "order.submitted": ("submitted", "order_id"),
+    "order.agreed": ("agreed", "order_id"),
+    "order.approved": ("approved", "order_id"),
+    "order.rejected": ("rejected", "order_id"),
+    "order.paused": ("paused", "order_id"),
+    "order.expired": ("expired", "item_id"),
+    "item.price_changed": ("price_changed", "order_id"),
+    "item.bought": ("finished", "item_id"),
+    "item.cancelled": ("finished", "item_id"),
+    "item.failed": ("finished", "item_id"),
+    "item.unknown": ("unknown", "item_id"),
+    "item.outcome_proposed": ("proposed", "item_id"),
+}
 AT_A_TIME = timedelta(seconds=60)  # a long order makes way for others after that
 
 
@@ -27,6 +44,7 @@ def execute_order(*, order_id: int) -> None:
             order_id=order_id, provider=provider, clock=timezone.now, longest=AT_A_TIME
         ):
             enqueue([order_id])
+        tell_what_happened()
 
 
 @shared_task(name="numbersadmin.orders.tasks.sweep")
@@ -34,6 +52,7 @@ def sweep() -> None:
     """Pick up whatever was left."""
     with web.acting("celery"):
         sweeping.sweep(provider=get_provider(), clock=timezone.now, leave=LEAVE)
+        tell_what_happened()
 
 
 def enqueue_order(order: Order) -> None:
@@ -49,3 +68,34 @@ def enqueue(order_ids: Iterable[int]) -> None:
         except Exception:  # any broker's own errors; the sweep picks the items up
             logger.warning("the broker could not be told of order %s", order_id, exc_info=True)
             return
+
+
+@shared_task(name="numbersadmin.orders.tasks.tell", soft_time_limit=75, time_limit=90)
+def tell(*, what: str, order_id: int = 0, item_id: int = 0) -> None:
+    """Mail what happened to whom it concerns (orders/notices.py)."""
+    with web.acting("celery"):
+        mailing.send(notices.mails_for(what, order_id=order_id, item_id=item_id, now=timezone.now()))
+
+
+def tell_later(what: str, **ids: int) -> None:
+    """Have the worker mail it after the commit; the ids are `order_id` or `item_id`. A lost mail loses nothing."""
+    transaction.on_commit(partial(_tell, what, ids), robust=True)
+
+
+def tell_what_happened() -> None:
+    """Have everything mailed that this request or task has logged about orders: what is told is what was logged."""
+    told: dict[tuple[str, str, int], None] = {}
+    logged = AuditEvent.objects.filter(request_id=web.facts().request_id, verb__in=TELLS).order_by("id")
+    for event in logged:
+        what, about = TELLS[event.verb]
+        subject = event.subject_id if about == "item_id" or event.related_id is None else event.related_id
+        told[what, about, subject] = None
+    for what, about, subject in told:
+        tell_later(what, **{about: subject})
+
+
+def _tell(what: str, ids: dict[str, int]) -> None:
+    try:
+        tell.apply_async(kwargs={"what": what, **ids}, retry=False)
+    except Exception:  # any broker's own errors
+        logger.warning("the broker could not be told to mail '%s' of %s", what, ids, exc_info=True)

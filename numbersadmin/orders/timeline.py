@@ -6,12 +6,14 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from django.db.models import Q
+
 from numbersadmin.accounts.models import User
 from numbersadmin.audit.models import ActorType, AuditEvent
 from numbersadmin.formats import money_text, phone_intl, when
 from numbersadmin.orders.models import Kind, Order, OrderItem, Role, State
 from numbersadmin.orders.quotes import Quote, costs_of
-from numbersadmin.orders.words import FAILURES, PROVIDER, why_unknown
+from numbersadmin.orders.words import FAILURES, PROVIDER, listed, why_unknown
 
 ICONS = {
     "order.submitted": ("plus", ""),
@@ -29,6 +31,10 @@ ICONS = {
     "item.failed": ("circle-x", "bad"),
     "item.unknown": ("help-circle", "warn"),
     "item.not_sent": ("clock", ""),
+    "order.commented": ("message", ""),
+    "order.reminded": ("clock", ""),
+    "order.paused": ("player-pause", "warn"),
+    "order.resumed": ("refresh", ""),
 }
 
 AGREED = "approved it; more approvals are needed"
@@ -47,6 +53,13 @@ class Entry:
     next: bool = False
 
 
+def events_of(order: Order) -> list[AuditEvent]:
+    """What happened to the items of an order, and to the order itself, oldest first."""
+    items = Q(subject_type=OrderItem._meta.model_name, subject_id__in=order.items.order_by().values("pk"))
+    itself = Q(subject_type=Order._meta.model_name, subject_id=order.pk, verb__in=ICONS)
+    return list(AuditEvent.objects.filter(items | itself).order_by("id"))
+
+
 def timeline(
     *, order: Order, events: Sequence[AuditEvent], items: Sequence[OrderItem], viewer: User
 ) -> list[Entry]:
@@ -59,25 +72,34 @@ def timeline(
     return told + [Entry(text=text, next=True) for text in _ahead(order, items, viewer)]
 
 
-def _names(events: Iterable[AuditEvent]) -> dict[int, str]:
+def _names(events: Iterable[AuditEvent]) -> dict[int | str, str]:
+    """How the people in the events are called now, by id and by user name."""
     ids = {event.actor_id for event in events if event.actor_id}
-    return {person.pk: person.display_name for person in User.objects.filter(pk__in=ids)}
+    told = {name for event in events for name in _told(event)}
+    people = User.objects.filter(Q(pk__in=ids) | Q(username__in=told))
+    return {key: one.display_name for one in people for key in (one.pk, one.username)}
 
 
-def _entry(order: Order, events: list[AuditEvent], total: int, names: dict[int, str], viewer: User) -> Entry:
+def _told(event: AuditEvent) -> list[str]:
+    return list((event.after or {}).get("told", []))
+
+
+def _entry(
+    order: Order, events: list[AuditEvent], total: int, names: dict[int | str, str], viewer: User
+) -> Entry:
     first = events[0]
     icon, tone = ICONS.get(first.verb, ("circle-dashed", ""))
     who = ""
     # Items change by themselves, but for what people find out about them.
     if first.actor_type == ActorType.USER and first.verb.startswith(("order.", "item.outcome")):
         who = "You" if first.actor_id == viewer.pk else names.get(first.actor_id or 0, first.actor)
-    text = _text(order, events)
-    if total > 1 and len(events) == 1:
+    text = _text(order, events, names)
+    if total > 1 and len(events) == 1 and first.subject_type != Order._meta.model_name:
         text = f"{text} ({phone_intl(first.number)})"
     return Entry(text=text, at=first.at, who=who, icon=icon, tone=tone, quote=first.reason)
 
 
-def _text(order: Order, events: list[AuditEvent]) -> str:
+def _text(order: Order, events: list[AuditEvent], names: dict[int | str, str]) -> str:
     first, count = events[0], len(events)
     after = first.after or {}
     buying = order.kind == Kind.PURCHASE
@@ -96,6 +118,14 @@ def _text(order: Order, events: list[AuditEvent]) -> str:
             return "rejected it" if count == 1 else f"rejected {things}"
         case "order.withdrawn":
             return "withdrew it" if count == 1 else f"withdrew {things}"
+        case "order.commented":
+            return "commented"
+        case "order.reminded":
+            return f"reminded {listed([names.get(one, one) for one in _told(first)])}"
+        case "order.paused":
+            return "Two outcomes in a row are unknown. The rest waits for a person"
+        case "order.resumed":
+            return "let the rest go on"
         case "order.expired":
             return "Expired, because it waited too long"
         case "item.executing":

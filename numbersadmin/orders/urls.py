@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from numbersadmin.orders import ask_views, bulk_views, decision_views, settle_views, views
+from numbersadmin.orders import ask_views, bulk_views, decision_views, settle_views, talk_views, views
 
 urlpatterns = [
     path("", views.order_list, name="orders"),
@@ -21,4 +21,7 @@ urlpatterns = [
         settle_views.confirm_outcome,
         name="order-outcome-confirm",
     ),
+    path("<int:order_id>/comment/", talk_views.comment, name="order-comment"),
+    path("<int:order_id>/remind/", talk_views.remind, name="order-remind"),
+    path("<int:order_id>/similar/<int:item_id>/", talk_views.similar, name="order-similar"),
 ]

@@ -19,6 +19,7 @@ from numbersadmin.orders.forms import LISTS, ConfirmOutcomeForm, OutcomeForm, Re
 from numbersadmin.orders.ledger import month_of
 from numbersadmin.orders.models import State
 from numbersadmin.orders.services import Incomplete, Moved, NotAllowed, OrderError, PriceUnread
+from numbersadmin.orders.talk_views import talk_context
 from numbersadmin.provider.client import get_provider
 from numbersadmin.web import HtmxRequest, require, wants_fragment
 
@@ -126,6 +127,7 @@ def show(
         "outcome_form": outcome_form or OutcomeForm(),
         "confirm_form": confirm_form or ConfirmOutcomeForm(),
         "heading": _heading(page),
+        **talk_context(page.order, request.user, now),
     }
     if not error:
         status = 422 if reject_form or outcome_form or confirm_form else 200

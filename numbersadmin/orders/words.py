@@ -1,5 +1,7 @@
 """Sentences about orders for people: what happened to an item, and what a failure means."""
 
+from collections.abc import Sequence
+
 from django.conf import settings
 
 from numbersadmin.formats import when
@@ -79,3 +81,8 @@ def happened(item: OrderItem) -> str:
         waits = f"Put off until {when(item.not_before, 'seconds')}" if item.not_before else ""
         return waits or ("To be bought next" if item.kind == Kind.PURCHASE else "To be cancelled next")
     return ""
+
+
+def listed(names: Sequence[str], word: str = "and") -> str:
+    """`Ana`, `Ana and Ben`, `Ana, Ben and Cleo`; `word` stands before the last."""
+    return f" {word} ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

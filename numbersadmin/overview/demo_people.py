@@ -40,7 +40,14 @@ def make_people(now: datetime) -> list[str]:
         known |= {name: _password() for name in new}
         _write(known)
     for name in missing:
-        add_person(actor=None, username=name, password=known[name], roles=[PEOPLE[name]], now=now)
+        add_person(
+            actor=None,
+            username=name,
+            password=known[name],
+            roles=[PEOPLE[name]],
+            email=f"{name}@example.com",  # of nobody: RFC 2606
+            now=now,
+        )
     return taken
 
 

@@ -31,6 +31,19 @@ def test_preferences_are_kept_and_recorded(signed_in, cast):
     assert AuditEvent.objects.filter(verb="user.changed").count() == 1, "nothing changed the second time"
 
 
+def test_the_mail_address_is_kept_and_stays_out_of_the_log(signed_in, cast):
+    client = signed_in("manager")
+    assert client.post("/me/", {**CHOICES, "email": "ana@example.com"}).status_code == 302
+    assert User.objects.get(pk=cast.manager.pk).email == "ana@example.com"
+    assert 'value="ana@example.com"' in client.get("/me/").text
+    event = AuditEvent.objects.get(verb="user.changed")
+    assert event.after["email"] == "changed"
+    assert "ana@" not in f"{event.before}{event.after}"
+    assert client.post("/me/", {**CHOICES, "email": "ana@"}).status_code == 422
+    client.post("/me/", CHOICES)
+    assert User.objects.get(pk=cast.manager.pk).email == ""
+
+
 def test_a_wrong_choice_is_told_at_its_field(signed_in):
     response = signed_in("viewer").post("/me/", {**CHOICES, "time_zone": "Mars/Olympus"})
     assert response.status_code == 422

@@ -32,6 +32,17 @@ def test_a_person_with_two_roles(monkeypatch):
     assert AuditEvent.objects.get(verb="user.added").after == {"roles": ["manager", "viewer"]}
 
 
+def test_a_person_with_a_mail_address(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("correct horse battery\n"))
+    words = ("add_person", "ana", "--role", "viewer", "--password-stdin", "--email")
+    with pytest.raises(CommandError, match="valid email"):
+        call_command(*words, "ana@", stdout=io.StringIO())
+    monkeypatch.setattr("sys.stdin", io.StringIO("correct horse battery\n"))
+    call_command(*words, "ana@example.com", stdout=io.StringIO())
+    assert User.objects.get(username="ana").email == "ana@example.com"
+    assert AuditEvent.objects.get(verb="user.added").after == {"roles": ["viewer"], "email": "given"}
+
+
 @pytest.mark.parametrize(
     ("name", "password", "words"),
     [

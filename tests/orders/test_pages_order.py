@@ -61,7 +61,7 @@ def test_hooks(approver: Client, order: Order):
     assert page.all(data_order=str(order.pk))
     item = item_of(order)
     assert page.all(data_item=str(item.pk), data_state="pending", data_number=NUMBER)
-    assert set(page.forms) == {"approve", "reject", "sign-out"}
+    assert set(page.forms) == {"approve", "comment", "reject", "sign-out"}
     fields = page.fields("approve")
     assert (fields["round"], len(fields["fingerprint"][0])) == (["1"], 64)
     assert "comment" in page.fields("reject")
@@ -70,7 +70,7 @@ def test_hooks(approver: Client, order: Order):
 def test_the_requester_may_withdraw_and_not_decide(desk: Desk, order: Order, signed_in: Any, cast: Any):
     assert cast.approver
     page = get(signed_in("manager"), at(order))
-    assert set(page.forms) == {"withdraw", "sign-out"}
+    assert set(page.forms) == {"comment", "withdraw", "sign-out"}
     assert "Your role does not approve orders. approver can." in page.text
 
 
@@ -148,7 +148,7 @@ def test_an_unknown_outcome_is_told_as_such(approver: Client, desk: Desk, sandbo
     assert "Cost if it was bought" in page.text
     assert "Not counted in any report until we know" in page.text
     assert 'hx-trigger="every 10s"' in page.html
-    assert set(page.forms) == {"sign-out"}, "nobody sends it again"
+    assert set(page.forms) == {"comment", "sign-out"}, "nobody sends it again"
 
 
 def test_what_was_not_bought_can_be_ordered_again(approver: Client, desk: Desk, sandbox: Any):
@@ -168,7 +168,7 @@ def test_a_number_lost_to_somebody_else_leads_to_similar_ones(approver: Client, 
     desk.carry_out(item)
     page = get(approver, at(item.order))
     assert "No longer available" in page.text
-    assert page.all(href="/available/?country=RU&digits=79029555&match=starts")
+    assert page.all(href=f"/orders/{item.order_id}/similar/{item.pk}/")
 
 
 def test_several_items_each_have_their_own_state(approver: Client, desk: Desk):

@@ -2,6 +2,7 @@
 
 import argparse
 import fcntl
+import os
 import socket
 import sys
 import time
@@ -57,6 +58,8 @@ class Command(BaseCommand):
         """The sandbox first, because demo data needs it; then the web, then worker and beat."""
         if settings.SANDBOX:
             self.start_sandbox(processes)
+        if not settings.PRODUCTION:  # links in mails lead to where we are
+            os.environ.setdefault("PUBLIC_URL", web_address(host, port))
         processes.start("web", web_command(host, port))
         processes.start("worker", worker_command())
         processes.start("beat", beat_command())
@@ -85,14 +88,18 @@ class Command(BaseCommand):
         call_command("demo_data", stdout=self.stdout, stderr=self.stderr)
 
     def announce(self, host: str, port: int) -> None:
-        shown = f"[{host}]" if ":" in host else host
-        self.stdout.write(f"numbersadmin is at http://{shown}:{port}/")
+        self.stdout.write(f"numbersadmin is at {web_address(host, port)}/")
         sign_ins = settings.VAR_DIR / "demo-sign-ins"
         if settings.SANDBOX and sign_ins.exists():
             self.stdout.write(f"Demo people (name role password), also in {sign_ins}:")
             self.stdout.write(sign_ins.read_text().rstrip())
         self.stdout.write("Ctrl-C stops everything.")
         self.stdout.flush()
+
+
+def web_address(host: str, port: int) -> str:
+    """The address that a browser opens."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def parse_bind(bind: str) -> tuple[str, int]:

@@ -1,0 +1,143 @@
+"""Making a mail about an order for one reader, and sending mails. A lost mail loses nothing: pages tell it all."""
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.urls import reverse
+from django.utils import timezone
+
+from numbersadmin.accounts.models import User
+from numbersadmin.formats import NBSP, country_name, money_text, phone_intl, when
+from numbersadmin.orders.ledger import Ledger, cancel_ledgers, purchase_ledgers
+from numbersadmin.orders.models import Kind, Order, OrderItem, State
+from numbersadmin.orders.quotes import Quote
+from numbersadmin.orders.selectors import OVER, current_quote, shown_quote
+
+logger = logging.getLogger(__name__)
+
+LONGEST_SUBJECT = 120
+MOST_NUMBERS = 10  # of an order are named in a mail
+SEND_SECONDS = 45.0  # for the mails of one occasion; what is left then is not sent
+SENT = (State.EXECUTING, State.DONE, State.UNKNOWN)
+
+
+def mails(people: Iterable[User], subject: str, write: Callable[[User], Iterable[str]]) -> list[EmailMessage]:
+    """One mail for each of these people who is active and has an address; `write` gives the lines of its text.
+
+    Each is written in its reader's time zone, and addressed to its reader alone.
+    """
+    made = []
+    for person in {person.pk: person for person in people}.values():
+        if not (person.is_active and person.email):
+            continue
+        with timezone.override(ZoneInfo(person.time_zone or settings.TIME_ZONE)):
+            text = "\n".join(write(person)).replace(NBSP, " ").strip()
+        made.append(
+            EmailMessage(
+                subject=one_line(subject),
+                body=f"{text}\n",
+                to=[person.email],
+                headers={"Auto-Submitted": "auto-generated"},  # no answer from who is away
+            )
+        )
+    return made
+
+
+def one_line(text: str) -> str:
+    """Text that may stand in a header: what people wrote can hold line breaks."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return line if len(line) <= LONGEST_SUBJECT else f"{line[: LONGEST_SUBJECT - 1]}…"
+
+
+def link(order: Order, name: str = "order", *more: int) -> str:
+    """The address of the order's page, or of one below it."""
+    return f"{settings.PUBLIC_URL}{reverse(name, args=[order.pk, *more])}"
+
+
+def quoted(text: str) -> Iterator[str]:
+    """What a person wrote, so that nobody takes it for our own words."""
+    for line in text.strip().splitlines():
+        yield f"> {line}".rstrip()
+
+
+def what(order: Order, items: Sequence[OrderItem]) -> str:
+    """`buy +7 902 955 55 51`, `cancel 3 numbers`."""
+    verb = "buy" if order.kind == Kind.PURCHASE else "cancel"
+    return f"{verb} {phone_intl(items[0].number) if len(items) == 1 else f'{len(items)} numbers'}"
+
+
+# The decision card in words --------------------------------------------------------------------------------------
+
+
+def card(order: Order, items: Sequence[OrderItem], now: datetime) -> Iterator[str]:
+    """What the order is about: why, who asks, what it costs, who decides, and where it is."""
+    counted = [item for item in items if item.state not in OVER] or items
+    quotes = [_quote(item) for item in counted]
+    buying = order.kind == Kind.PURCHASE
+    yield from ("", f"Order {order.pk}: {what(order, items)}", link(order), "", "Why")
+    yield from quoted(order.reason)
+    yield from ("", f"Asked by: {order.requester.display_name}, {when(order.created_at, 'full')}")
+    yield f"Owner: {order.owner.display_name if order.owner else 'nobody'}"
+    yield f"Cost centre: {order.cost_centre or 'none'}"
+    if order.rule_words:
+        yield f"Who decides: {order.rule_words}"
+    yield from ("", "Numbers")
+    yield from (f"  {phone_intl(item.number)}, {country_name(item.country)}" for item in items[:MOST_NUMBERS])
+    if len(items) > MOST_NUMBERS:
+        yield f"  and {len(items) - MOST_NUMBERS} more"
+    decided = all(item.state != State.PENDING for item in items)
+    for ledger in purchase_ledgers(quotes, now, decided=decided) if buying else cancel_ledgers(quotes, now):
+        yield from _ledger(ledger, saving=not buying)
+    if buying:
+        read = min(quote.read_at for quote in quotes)
+        yield from ("", f"Prices as read at {settings.PROVIDER_NAME} on {when(read, 'full')}.")
+
+
+def _ledger(ledger: Ledger, *, saving: bool) -> Iterator[str]:
+    title = "What it saves" if saving else "What it costs"
+    yield from ("", f"{title} in {ledger.currency}" if ledger.currency else f"{title} is unknown")
+    for line in ledger.lines:
+        yield (
+            f"  {line.label}: {money_text(line.amount, line.currency)}{f' ({line.note})' if line.note else ''}"
+        )
+    once = ", and set-up" if ledger.setup else ""
+    yield f"  Over 12 months: {money_text(ledger.year, ledger.currency)}{once}"
+
+
+def _quote(item: OrderItem) -> Quote:
+    """What it was sent at, else the offer that counts now."""
+    if item.state in SENT and item.executed_quote:
+        return Quote.from_json(item.executed_quote)
+    return shown_quote(item) if item.state == State.PENDING else current_quote(item)
+
+
+# Sending ---------------------------------------------------------------------------------------------------------
+
+
+def send(messages: Sequence[EmailMessage]) -> int:
+    """Hand them to the mail server over one connection; how many it took. What fails is logged, never raised."""
+    if not messages:
+        return 0
+    connection, sent, ends = get_connection(), 0, time.monotonic() + SEND_SECONDS
+    for message in messages:
+        if time.monotonic() > ends:
+            logger.warning("%d mails are not sent: the mail server is too slow", len(messages) - sent)
+            break
+        try:
+            sent += connection.send_messages([message]) or 0
+        except (OSError, ValueError) as error:  # smtplib's own errors are OSErrors
+            logger.warning("a mail (%s) was not sent: %s: %s", message.subject, type(error).__name__, error)
+            _close(connection)  # the next one gets a connection of its own
+    _close(connection)
+    return sent
+
+
+def _close(connection: object) -> None:
+    with contextlib.suppress(OSError):
+        connection.close()  # type: ignore[attr-defined]
