@@ -310,6 +310,9 @@ EMAIL_TIMEOUT = 10  # seconds
 _from = f"numbersadmin@{urlsplit(PUBLIC_URL).hostname}" if PRODUCTION else "numbersadmin@localhost"
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = parsed("EMAIL_FROM", sender, _from, "numbers@example.com")
 
+# The web server -------------------------------------------------------------------------------------------------
+WEB_THREADS = seconds("WEB_THREADS", 8, 2)  # of each process; half of them may wait for the provider
+
 # Background -----------------------------------------------------------------------------------------------------
 REDIS_URL = text("REDIS_URL")
 if REDIS_URL and not is_redis(REDIS_URL):
@@ -319,8 +322,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any]
 if REDIS_URL:
     # A frozen Redis must not hold up a page: the row is the queue, the message only a nudge.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "socket_timeout": 1,
-        "socket_connect_timeout": 1,
+        "socket_timeout": 0.5,
+        "socket_connect_timeout": 0.5,
         "visibility_timeout": 3600,
         "max_retries": 0,
     }

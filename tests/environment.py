@@ -13,6 +13,7 @@ OURS = (
     "SETTLE_",
     "PROVIDER_",
     "LIST_",
+    "WEB_",
     "ENVIRONMENT",
     "DEBUG",
     "SECRET_KEY",

@@ -48,6 +48,7 @@ def start(tmp_path: Path, variables: dict[str, str], show: str = "''") -> subpro
         ("SYNC_INTERVAL_SECONDS", {"SYNC_INTERVAL_SECONDS": "15m"}),
         ("SWEEP_INTERVAL_SECONDS", {"SWEEP_INTERVAL_SECONDS": "0"}),
         ("LIST_PAGE_SIZE", {"LIST_PAGE_SIZE": "-1"}),
+        ("WEB_THREADS", {"WEB_THREADS": "1"}),
         ("TIME_ZONE", {"TIME_ZONE": "Mars/Olympus"}),
         ("BILLING_TIME_ZONE", {"BILLING_TIME_ZONE": "../etc/passwd"}),
         ("DATABASE_URL", {"DATABASE_URL": "oracle://x"}),

@@ -76,6 +76,8 @@ def _submit(request: HtmxRequest, form: PurchaseForm, offers: list[Offer], now: 
             messages.success(request, submitted_words(order))
             return redirect("order", order.pk)
     except OrderError as error:
+        if first := confirmation.order_made_by(request.user, token.replace("\0", "")):  # made meanwhile
+            return redirect("order", first.pk)
         form.refuse(error)
     return _confirm(request, form, page, now, status=422)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from numbersadmin.orders.brief import Brief, briefs
 from numbersadmin.orders.detail import Change, ItemView, OrderPage, PriceLine, changes, price_lines
@@ -84,7 +85,9 @@ def decision_card(
     wanted = [view for view in pending if view.item.pk in chosen] or pending
     counted = wanted or [view for view in page.items if view.item.state not in OVER] or page.items
     fresh, reading = (
-        _read(wanted, provider, now, again=not chosen) if buying and provider else ({}, Reading())
+        _read(wanted, provider, now, page.order.search, again=not chosen)
+        if buying and provider
+        else ({}, Reading())
     )
     gone_refs = {offer.ref for offer in reading.gone}
     gone = [view for view in wanted if view.current.ref in gone_refs]
@@ -114,12 +117,18 @@ def decision_card(
 
 
 def _read(
-    wanted: Sequence[ItemView], provider: Provider, now: datetime, *, again: bool
+    wanted: Sequence[ItemView],
+    provider: Provider,
+    now: datetime,
+    search: dict[str, Any] | None,
+    *,
+    again: bool,
 ) -> tuple[dict[int, Quote], Reading]:
     """The offers by item as they are now; not `again`: those read a moment ago count as such."""
     fresh = {} if again else fresh_quotes([view.item for view in wanted], now)
     asked = [view for view in wanted if view.item.pk not in fresh]
-    reading = read_quotes(provider, [view.current.offer for view in asked], now=now, wait=PAGE_WAIT)
+    offers = [view.current.offer for view in asked]
+    reading = read_quotes(provider, offers, now=now, wait=PAGE_WAIT, search=search)
     read = {view.item.pk: reading.quotes.get(view.current.ref) for view in asked}
     known = {pk: quote for pk, quote in read.items() if quote}
     keep_shown([view.item for view in asked], known, now)

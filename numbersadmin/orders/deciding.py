@@ -165,7 +165,7 @@ def _ask_again(provider: Provider, order: Order, items: Sequence[OrderItem], now
     if not wanted:
         return fresh
     wait = max(APPROVAL_WAIT, WAIT_EACH * min(len(wanted), MOST_ITEMS))
-    reading = read_quotes(provider, wanted, now=now, wait=wait)
+    reading = read_quotes(provider, wanted, now=now, wait=wait, search=order.search)
     try:
         if reading.problem:
             raise reading.problem

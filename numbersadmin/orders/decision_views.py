@@ -38,7 +38,8 @@ def approve(request: HtmxRequest, order_id: int) -> HttpResponse:
         )
     except OrderError as error:
         return show(request, page_or_404(request, order_id, now), now, error=error)
-    tasks.enqueue(item.pk for item in result.approved if item.execute_after is None)
+    if result.approved:
+        tasks.enqueue_order(order)
     if words := told(order, result):
         messages.success(request, words)
     return redirect("order", order_id)
@@ -110,10 +111,10 @@ def reprice(request: HtmxRequest, order_id: int) -> HttpResponse:
 def resume(request: HtmxRequest, order_id: int) -> HttpResponse:
     now, order = timezone.now(), get_object_or_404(Order, pk=order_id)
     try:
-        waiting = services.resume(actor=request.user, order=order, now=now)
+        services.resume(actor=request.user, order=order, now=now)
     except OrderError as error:
         return show(request, page_or_404(request, order_id, now), now, error=error)
-    tasks.enqueue(waiting)
+    tasks.enqueue_order(order)
     messages.success(request, f"Order {order.pk} goes on.")
     return redirect("order", order_id)
 
@@ -185,7 +186,8 @@ def _approve_each(request: HtmxRequest, ids: list[int], now: datetime) -> dict[i
         except OrderError as error:
             problems[order.pk] = str(error)
             continue
-        tasks.enqueue(item.pk for item in result.approved if item.execute_after is None)
+        if result.approved:
+            tasks.enqueue_order(order)
         if words := told(order, result):
             messages.success(request, words)
         else:

@@ -5,8 +5,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
-
 from numbersadmin.accounts.models import User
 from numbersadmin.orders.deciding import may_withdraw
 from numbersadmin.orders.models import (
@@ -14,14 +12,13 @@ from numbersadmin.orders.models import (
     Kind,
     Order,
     OrderItem,
-    Outcome,
     ProviderAttempt,
     Resolution,
     Role,
     State,
 )
+from numbersadmin.orders.progress import Progress, progress_of
 from numbersadmin.orders.quotes import Costs, Offer, Quote
-from numbersadmin.orders.resolving import LOOKS_ENOUGH, looks_ran_out
 from numbersadmin.orders.selectors import (
     current_quote,
     look_of,
@@ -34,7 +31,8 @@ from numbersadmin.orders.similar import wants_similar
 from numbersadmin.orders.standing import DECIDES, Standing, deciders_of, standing_of
 from numbersadmin.orders.timeline import Entry, events_of, timeline
 from numbersadmin.orders.timing import execute_after
-from numbersadmin.orders.words import happened, listed, why_unknown
+from numbersadmin.orders.unknown import UnknownFacts, unknown_facts
+from numbersadmin.orders.words import happened, listed
 from numbersadmin.policies.models import Stop
 from numbersadmin.policies.selectors import current_stop
 
@@ -73,40 +71,6 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class LookRow:
-    """One look at an unknown outcome. Answers: yes, no, no_answer, pending, or "" where it was not asked."""
-
-    index: int
-    at: datetime
-    owned: str
-    for_sale: str
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownFacts:
-    """What is known of an outcome that is not: what was sent and when, why nobody knows, what was looked at."""
-
-    sent_at: datetime
-    why: str  # "Infobip did not answer in time"
-    provider_words: str
-    timeout_seconds: int
-    looks: list[LookRow]  # newest first
-    last_look: datetime | None
-    next_look: datetime | None
-    looks_counted: int
-    looks_enough: int
-    said: Resolution | None  # what somebody found out, waiting for a second person
-    may_say: bool  # this viewer may decide it by hand
-    may_confirm: bool
-    refused: list[Resolution]
-
-    @property
-    def next_is_due(self) -> bool:
-        """Has nobody set a moment for the next look, because it comes at once?"""
-        return self.next_look is None
-
-
-@dataclass(frozen=True, slots=True)
 class ItemView:
     """One item as its page shows it."""
 
@@ -140,7 +104,7 @@ class OrderPage:
     look: str
     counts: dict[str, int]  # by state
     total: int
-    settled: int  # items of a decided order that are over: done, failed, and so on
+    progress: Progress
     working: bool  # something is being carried out or looked for: the page asks again by itself
     next_refresh: int  # seconds until it should
     costs: Costs
@@ -162,6 +126,14 @@ class OrderPage:
     waiting: int
     previous_id: int | None
     next_id: int | None
+
+    @property
+    def shown(self) -> list[ItemView]:
+        """The items in the order in which a person wants to see them: what needs a look first."""
+        first = (State.UNKNOWN, State.EXECUTING, State.FAILED)
+        return sorted(
+            self.items, key=lambda view: first.index(view.item.state) if view.item.state in first else 9
+        )
 
     @property
     def first(self) -> ItemView:
@@ -201,14 +173,15 @@ def order_page(*, order_id: int, viewer: User, now: datetime) -> OrderPage | Non
     role = standing.role_for(viewer, order.requester_id) if pending else None
     why_not = _why_not(order, standing, viewer, deciders) if pending and role is None else ""
     scheduled = [item.execute_after for item in items if item.state == State.APPROVED and item.execute_after]
-    running = [item for item in items if item.state in UNDER_WAY and not waits_for_day(item, now)]
+    stop = current_stop()
+    running = [item for item in items if _is_under_way(item, held=bool(stop or order.paused_at), now=now)]
     return OrderPage(
         order=order,
         items=views,
         look=_whole_look(items, viewer, role),
         counts=dict(state_counts(items)),
         total=len(items),
-        settled=sum(item.state not in (State.PENDING, *UNDER_WAY) for item in items),
+        progress=progress_of(items, sum(attempts.values(), []), now, held=not running or bool(scheduled)),
         working=bool(running),
         next_refresh=2 if any(item.state in RUNNING for item in running) else 10,
         costs=order_costs(items),
@@ -225,7 +198,7 @@ def order_page(*, order_id: int, viewer: User, now: datetime) -> OrderPage | Non
         cancel_on=scheduled[0] if scheduled else execute_after(order, now) if pending else None,
         scheduled=bool(scheduled),
         may_resume=order.paused_at is not None and viewer.can("orders.resume"),
-        stop=current_stop() if pending or running or scheduled else None,
+        stop=stop if pending or running or State.APPROVED in {item.state for item in items} else None,
         **_place(order, viewer),
     )
 
@@ -258,6 +231,13 @@ def _resolutions(order: Order) -> dict[int, list[Resolution]]:
     for said in found.order_by("id"):
         by_item.setdefault(said.item_id, []).append(said)
     return by_item
+
+
+def _is_under_way(item: OrderItem, *, held: bool, now: datetime) -> bool:
+    """Is something going on with it by itself? Not while it is held back, or waits for its day."""
+    if item.state == State.APPROVED:
+        return not held and not waits_for_day(item, now)
+    return item.state in UNDER_WAY
 
 
 def waits_for_day(item: OrderItem, now: datetime) -> bool:
@@ -311,7 +291,7 @@ def _view(item: OrderItem, attempts: list[ProviderAttempt], said: list[Resolutio
         changes=changes(then, current) if moved else [],
         then_was="approved" if then is approved else "asked",
         then_at=then.read_at,
-        unknown=_unknown(item, attempts, said, viewer) if item.state == State.UNKNOWN else None,
+        unknown=unknown_facts(item, attempts, said, viewer) if item.state == State.UNKNOWN else None,
         attempts=len(attempts),
         again_ref=_again_ref(item),
         cancel_again_id=item.owned_number_id
@@ -364,32 +344,3 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(value) if isinstance(value, tuple) else str(value)
-
-
-def _unknown(
-    item: OrderItem, attempts: list[ProviderAttempt], said: list[Resolution], viewer: User
-) -> UnknownFacts | None:
-    sent = next((attempt for attempt in reversed(attempts) if attempt.outcome == Outcome.UNKNOWN), None)
-    if sent is None:
-        return None
-    looks = [
-        LookRow(index, datetime.fromisoformat(look["at"]), look["owned"], look["for_sale"])
-        for index, look in enumerate(sent.evidence, 1)
-    ]
-    waiting = next((one for one in said if one.decided_at is None), None)
-    confirms = viewer.can("orders.confirm_outcome")
-    return UnknownFacts(
-        sent_at=sent.started_at,
-        why=why_unknown(sent.error_kind),
-        provider_words=(sent.response or {}).get("text", "") if sent.http_status else "",
-        timeout_seconds=int(settings.PROVIDER_TIMEOUT_SECONDS),
-        looks=looks[::-1],
-        last_look=looks[-1].at if looks else None,
-        next_look=item.not_before,
-        looks_counted=item.looks,
-        looks_enough=LOOKS_ENOUGH,
-        said=waiting,
-        may_say=waiting is None and looks_ran_out(item) and viewer.can("orders.resolve"),
-        may_confirm=bool(waiting and confirms and waiting.proposed_by_id != viewer.pk),
-        refused=[one for one in said if one.confirmed is False],
-    )

@@ -43,8 +43,8 @@ def pause_after_unknown(item: OrderItem, now: datetime) -> bool:
     return bool(paused)
 
 
-def resume(*, actor: User, order: Order, now: datetime) -> list[int]:
-    """Let the rest of a paused order be carried out; the ids of what is approved and waits."""
+def resume(*, actor: User, order: Order, now: datetime) -> None:
+    """Let the rest of a paused order be carried out."""
     if not actor.can("orders.resume"):
         raise NotAllowed("Only an approver or an administrator can let the rest of this order go on.")
     with transaction.atomic():
@@ -60,4 +60,3 @@ def resume(*, actor: User, order: Order, now: datetime) -> list[int]:
             before={"paused_at": before},
             after={"paused_at": None},
         )
-    return list(order.items.filter(state=State.APPROVED).order_by("id").values_list("pk", flat=True))

@@ -132,8 +132,6 @@ def failed(
 ) -> None:
     """It was not done: `code` says why in our words, `text` in the provider's; `facts` go to the attempt."""
     with transaction.atomic():
-        if attempt:
-            finish(attempt, Outcome.NOT_DONE, now, **facts)
         move(
             item,
             State.FAILED,
@@ -145,6 +143,8 @@ def failed(
             failure_text=text[:300],
             **NO_TIMES,
         )
+        if attempt:
+            finish(attempt, Outcome.NOT_DONE, now, **facts)
 
 
 def unknown(
@@ -152,7 +152,6 @@ def unknown(
 ) -> None:
     """Nobody can tell whether it was done: from now on it is only looked for, and never sent again."""
     with transaction.atomic():
-        finish(attempt, Outcome.UNKNOWN, now, error_kind=why, ambiguous=True, was_unknown=True, **facts)
         move(
             item,
             State.UNKNOWN,
@@ -164,6 +163,7 @@ def unknown(
             not_before=now,
             looks=0,
         )
+        finish(attempt, Outcome.UNKNOWN, now, error_kind=why, ambiguous=True, was_unknown=True, **facts)
         pause_after_unknown(item, now)
 
 
@@ -171,21 +171,25 @@ def not_sent(
     item: OrderItem, attempt: ProviderAttempt, *, now: datetime, again_at: datetime, text: str, **facts: Any
 ) -> None:
     """The provider surely did nothing and may be asked again: back to approved, due at `again_at`."""
+    why = facts.get("error_kind", attempt.error_kind)
     with transaction.atomic():
-        finish(attempt, Outcome.NOT_DONE, now, **facts)
         move(
             item,
             State.APPROVED,
             verb="item.not_sent",
             actor=None,
             now=now,
-            after={"attempt": attempt.pk, "why": attempt.error_kind, "text": text, "again_at": again_at},
+            after={"attempt": attempt.pk, "why": why, "text": text, "again_at": again_at},
             not_before=again_at,
         )
+        finish(attempt, Outcome.NOT_DONE, now, **facts)
 
 
 def finish(attempt: ProviderAttempt, outcome: Outcome, now: datetime, **facts: Any) -> None:
-    """Write the outcome of an attempt into its row."""
+    """Write the outcome of an attempt into its row, after its item moved: that says who was first.
+
+    The other way round, who comes second breaks the constraint of a later call's attempt and ends in an error.
+    """
     attempt.outcome = outcome
     attempt.finished_at = attempt.finished_at or now
     for name, value in facts.items():

@@ -6,6 +6,7 @@ file; this one is the door for pages, tasks and other apps.
 """
 
 from numbersadmin.orders.adopting import adopt, adopt_cancelled
+from numbersadmin.orders.confirmation import seal_offers
 from numbersadmin.orders.deciding import Approval, approve, may_withdraw, reject, withdraw
 from numbersadmin.orders.errors import (
     AlreadyOrdered,
@@ -20,13 +21,15 @@ from numbersadmin.orders.errors import (
     OwnOrder,
     PriceUnread,
 )
+from numbersadmin.orders.ledger import Ledger, purchase_ledgers
 from numbersadmin.orders.lookups import read_quotes
 from numbersadmin.orders.pausing import resume
-from numbersadmin.orders.quotes import Offer, fingerprint_of
+from numbersadmin.orders.quotes import Offer, Quote, fingerprint_of
 from numbersadmin.orders.resolving import confirm_outcome, propose_outcome, refuse_outcome
 from numbersadmin.orders.submitting import (
     LONGEST_COST_CENTRE,
     LONGEST_REASON,
+    MOST_BULK,
     MOST_ITEMS,
     note_altered_form,
     submit_cancel,
@@ -37,12 +40,14 @@ from numbersadmin.orders.sweeping import Swept, sweep
 __all__ = [
     "LONGEST_COST_CENTRE",
     "LONGEST_REASON",
+    "MOST_BULK",
     "MOST_ITEMS",
     "AlreadyOrdered",
     "AlreadyOwned",
     "Approval",
     "Expired",
     "Incomplete",
+    "Ledger",
     "Moved",
     "NotAllowed",
     "NotOwnedAnyMore",
@@ -51,6 +56,7 @@ __all__ = [
     "OutOfDate",
     "OwnOrder",
     "PriceUnread",
+    "Quote",
     "Swept",
     "adopt",
     "adopt_cancelled",
@@ -60,10 +66,12 @@ __all__ = [
     "may_withdraw",
     "note_altered_form",
     "propose_outcome",
+    "purchase_ledgers",
     "read_quotes",
     "refuse_outcome",
     "reject",
     "resume",
+    "seal_offers",
     "submit_cancel",
     "submit_purchase",
     "sweep",

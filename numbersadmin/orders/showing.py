@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+from django.db import transaction
+
 from numbersadmin.orders.models import OrderItem, State
 from numbersadmin.orders.quotes import Quote
 
@@ -11,14 +13,15 @@ FRESH = timedelta(seconds=60)  # what a page read so lately is not read again fo
 
 def keep_shown(items: Iterable[OrderItem], quotes: Mapping[int, Quote], now: datetime) -> None:
     """Keep the offers just read, by item id, for those that still wait as they were. No event: nothing changed."""
-    for item in items:
-        quote = quotes.get(item.pk)
-        if quote is None:
-            continue
-        fields = {"checked_quote": quote.to_json(), "checked_at": now}
-        waits = OrderItem.objects.filter(pk=item.pk, state=State.PENDING, version=item.version)
-        if waits.update(**fields):
-            item.checked_quote, item.checked_at = fields["checked_quote"], now
+    with transaction.atomic():
+        for item in items:
+            quote = quotes.get(item.pk)
+            if quote is None:
+                continue
+            told = quote.to_json()
+            waits = OrderItem.objects.filter(pk=item.pk, state=State.PENDING, version=item.version)
+            if waits.update(checked_quote=told, checked_at=now):
+                item.checked_quote, item.checked_at = told, now
 
 
 def fresh_quotes(items: Iterable[OrderItem], now: datetime, within: timedelta = FRESH) -> dict[int, Quote]:

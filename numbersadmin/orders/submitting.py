@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import IntegrityError, models, transaction
 
@@ -18,6 +19,7 @@ from numbersadmin.orders.selectors import live_cancels, live_purchases
 from numbersadmin.provider.schema import digits, same_number
 
 MOST_ITEMS = 20
+MOST_BULK = 500  # the first so many of a search
 LONGEST_REASON = 1000
 LONGEST_COST_CENTRE = 100
 
@@ -32,8 +34,12 @@ def submit_purchase(
     sender_id: bool,
     form_token: str,
     now: datetime,
+    search: dict[str, Any] | None = None,
 ) -> Order:
-    """Ask for these numbers at these prices, read a moment ago. The same form sent again is the same order."""
+    """Ask for these numbers at these prices, read a moment ago. The same form sent again is the same order.
+
+    `search`: they are the first so many that fit it (available/bulk.py), so there may be up to MOST_BULK.
+    """
     if first := _sent_before(actor, form_token):
         return first
     _check_request(actor, reason, cost_centre, form_token)
@@ -46,12 +52,13 @@ def submit_purchase(
         owner=owner,
         cost_centre=cost_centre.strip(),
         sender_id=sender_id,
+        search=search,
         form_token=form_token,
         created_at=now,
         expires_at=now + timedelta(days=PENDING_DAYS),
     )
     try:
-        _check_quotes(quotes)
+        _check_quotes(quotes, MOST_BULK if search else MOST_ITEMS)
         return _save(order, [_item(order, quote, now) for quote in quotes], now)
     except (IntegrityError, AlreadyOrdered):  # perhaps this form's own order was made a moment ago
         if first := _sent_before(actor, form_token):
@@ -126,11 +133,11 @@ def _check_request(actor: User, reason: str, cost_centre: str, form_token: str) 
         raise Incomplete(f"Keep the cost centre to {LONGEST_COST_CENTRE} characters.", field="cost_centre")
 
 
-def _check_quotes(quotes: Sequence[Quote]) -> None:
+def _check_quotes(quotes: Sequence[Quote], most: int) -> None:
     if not quotes:
         raise Incomplete("Choose at least one number to order.")
-    if len(quotes) > MOST_ITEMS:
-        raise Incomplete(f"An order holds {MOST_ITEMS} numbers at most. Leave some out, or order twice.")
+    if len(quotes) > most:
+        raise Incomplete(f"An order holds {most} numbers at most. Leave some out, or order twice.")
     if len({quote.ref for quote in quotes}) < len(quotes):
         raise Incomplete("The same number is in this order twice. Leave one out.")
     for quote in quotes:

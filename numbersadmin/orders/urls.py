@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from numbersadmin.orders import ask_views, decision_views, settle_views, talk_views, views
+from numbersadmin.orders import ask_views, bulk_views, decision_views, settle_views, talk_views, views
 
 urlpatterns = [
     path("", views.order_list, name="orders"),
     path("new/", ask_views.order_new, name="order-new"),
+    path("bulk/", bulk_views.order_bulk, name="order-bulk"),
     path("approve/", decision_views.review, name="orders-approve"),
     path("<int:order_id>/", views.order_detail, name="order"),
     path("<int:order_id>/approve/", decision_views.approve, name="order-approve"),

@@ -23,6 +23,7 @@ from numbersadmin.orders.talk_views import talk_context
 from numbersadmin.provider.client import get_provider
 from numbersadmin.web import HtmxRequest, require, wants_fragment
 
+MOST_ROWS = 100  # of an order's numbers on its page, unless all are asked for or to be decided on
 BOTH = ["GET", "HEAD", "POST"]
 WHOLE_PAGE = {"HX-Retarget": "#main", "HX-Reselect": "#main", "HX-Reswap": "outerHTML"}
 REFUSALS: dict[type[OrderError], tuple[int, str]] = {  # what a refusal answers with, and its heading
@@ -147,6 +148,7 @@ def _facts(request: HtmxRequest, page: OrderPage, now: datetime) -> dict[str, An
         "month": month_of(now),
         "cancelling": page.order.kind == "cancel",
         "approver": request.user.can("orders.decide"),
+        "rows": page.shown if page.may_decide or request.GET.get("all") else page.shown[:MOST_ROWS],
         "may_leave_out": page.may_decide and page.counts.get(State.PENDING, 0) > 1,
         "may_order": request.user.can("orders.submit"),
     }

@@ -42,8 +42,7 @@ PERSON_TRIES = 2
 PERSON_RETRY_AFTER = 2.0
 TRIES = 3
 DEADLINE_FACTOR = 3  # a whole answer may take three times the longest silence within it
-PEOPLE_AT_ONCE = 4  # a process lets so many pages wait for the provider; the rest of its threads stay free
-PEOPLE_QUEUE_SECONDS = 0.3
+PEOPLE_QUEUE_SECONDS = 0.1  # for one of the threads that may wait; who waits for that holds one up, too
 RETRY_WAIT = 5.0
 BUSY_SECONDS = 1.0  # after a 429 that does not say how long
 BACKOFF_SECONDS = 0.25
@@ -54,7 +53,8 @@ class Provider:
 
     Reads raise ProviderError; writes return a WriteResult and raise only ProviderBusy or
     CredentialsRefused, and only before anything was sent. `wait` is the longest time in seconds to
-    wait for our own rate limiter.
+    wait for our own rate limiter. `people` is how many pages of this process may wait for the provider at
+    once: the rest of its threads stay free for pages that need nobody.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Provider:
         timeout: float,
         limiter: Limiter,
         page_size: int,
+        people: int = 4,
     ) -> None:
         self.prefix = prefix
         self.page_size = page_size
@@ -72,7 +73,7 @@ class Provider:
         self._limiter = limiter
         self._secrets = (authorization, authorization.partition(" ")[2])
         self._transport = Transport(base_url, authorization)
-        self._people = threading.BoundedSemaphore(PEOPLE_AT_ONCE)
+        self._people = threading.BoundedSemaphore(people)
 
     def list_available(
         self,
@@ -329,6 +330,7 @@ def get_provider(prefix: str = "") -> Provider:
         settings.LIST_PAGE_SIZE,
         Path(settings.VAR_DIR),
         settings.REDIS_URL or "",
+        max(1, settings.WEB_THREADS // 2),
     )
 
 
@@ -343,10 +345,11 @@ def _provider(
     page_size: int,
     var_dir: Path,
     redis_url: str,
+    people: int,
 ) -> Provider:
     store: Store = RedisStore(redis_url) if redis_url else SqliteStore(var_dir / "provider.sqlite3")
     limiter = Limiter(store, account_name(base_url, authorization), enabled=rate_limits)
-    return Provider(base_url, prefix, authorization, timeout, limiter, page_size)
+    return Provider(base_url, prefix, authorization, timeout, limiter, page_size, people)
 
 
 def _within(seconds: float, ends: float | None) -> float:

@@ -93,7 +93,7 @@ class Acts:
                 self.store.edit(number.id, status=status)
         elif what == "purchase":
             number = self.store.find(f"id = ? AND place = {FOR_SALE}", details["id"])
-            if number:
+            if number and not self.store.find(f"number_key = ? AND {BOUGHT}", number.number_key):
                 self.purchase(number, switches, request=details["request"])
         elif what == "cancel":
             number = self.store.find(f"id = ? AND {BOUGHT}", details["id"])

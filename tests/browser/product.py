@@ -17,7 +17,18 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_SECONDS = 120  # the first start plays the demo
 STOP_SECONDS = 45
-OURS = ("INFOBIP_", "SYNC_", "SWEEP_", "SETTLE_", "PROVIDER_", "LIST_", "DATABASE_", "REDIS_", "ALLOWED_")
+OURS = (
+    "INFOBIP_",
+    "SYNC_",
+    "SWEEP_",
+    "SETTLE_",
+    "PROVIDER_",
+    "LIST_",
+    "WEB_",
+    "DATABASE_",
+    "REDIS_",
+    "ALLOWED_",
+)
 QUICK = {"PROVIDER_RATE_LIMITS": "off", "SWEEP_INTERVAL_SECONDS": "1", "SETTLE_INTERVAL_SECONDS": "1"}
 
 

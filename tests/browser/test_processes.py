@@ -33,7 +33,8 @@ def ready(product: Product) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("words", "name"), [("gunicorn", "web"), ("celery", "worker"), ("sandbox", "sandbox")]
+    ("words", "name"),
+    [("gunicorn", "web"), ("celery worker", "worker"), ("celery beat", "beat"), ("sandbox", "sandbox")],
 )
 def test_a_killed_child_stops_the_rest_and_names_itself(demo_copy, words, name):
     with running(demo_copy) as product:
@@ -46,7 +47,7 @@ def test_a_killed_child_stops_the_rest_and_names_itself(demo_copy, words, name):
 
 def test_a_killed_parent_leaves_no_orphan(demo_copy):
     with running(demo_copy) as product:
-        await_that(lambda: len(product.family()) > 6, 10)  # with the children of web and worker
+        await_that(lambda: len(product.family()) > 7, 10)  # with the children of web and worker
         family = product.family()
         product.process.kill()
         product.ended()
@@ -140,5 +141,8 @@ def run_up(folder: Path, *arguments: str) -> tuple[int, str]:
 def test_the_family_is_what_it_is_meant_to_be(product):
     """A control for the tests above: they would see every process."""
     names = [" ".join(child.cmdline()) for child in psutil.Process(product.process.pid).children()]
-    assert len(names) == 3
-    assert all(any(word in name for name in names) for word in ("gunicorn", "celery", "numbersadmin.sandbox"))
+    assert len(names) == 4
+    assert all(
+        any(word in name for name in names)
+        for word in ("gunicorn", "celery worker", "celery beat", "numbersadmin.sandbox")
+    )

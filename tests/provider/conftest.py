@@ -138,10 +138,11 @@ def client_of(tmp_path: Path) -> Callable[..., Provider]:
         timeout: float = 3.0,
         rate_limits: bool = False,
         page_size: int = 100,
+        people: int = 4,
     ) -> Provider:
         store = SqliteStore(tmp_path / "provider.sqlite3")
         limiter = Limiter(store, account_name(url, authorization), enabled=rate_limits)
-        return Provider(url, prefix, authorization, timeout, limiter, page_size)
+        return Provider(url, prefix, authorization, timeout, limiter, page_size, people)
 
     return make
 

@@ -82,6 +82,20 @@ def test_late_application_finds_that_somebody_else_was_first(sandbox, account):
     assert sandbox.acts() == []
 
 
+def test_late_application_of_a_shared_number_that_was_bought_meanwhile(sandbox, account):
+    shared = {"numberKey": "S1", "number": "447480000999", "shared": True}
+    sandbox.stock(available=[shared])
+    sandbox.switch(late_apply_seconds=20)
+    sandbox.fault("purchase", "drop")
+    with pytest.raises(requests.ConnectionError):
+        account.buy("S1")
+    assert account.buy("S1").status_code == 200
+    sandbox.api("clock", {"advance_seconds": 21})
+    assert [act["act"] for act in sandbox.acts()] == ["purchase"], (
+        "its key is owned, as a second call would hear"
+    )
+
+
 def test_late_cancellation(sandbox, account):
     own(sandbox, 1)
     sandbox.switch(late_apply_seconds=20)

@@ -1,4 +1,4 @@
-"""Start everything on this machine: database, static files, sandbox, web, and worker with beat."""
+"""Start everything on this machine: database, static files, sandbox, web, worker and beat."""
 
 import argparse
 import fcntl
@@ -23,12 +23,13 @@ from numbersadmin.overview.processes import AskedToStop, ProcessDied, Processes
 from numbersadmin.sync.selectors import is_fresh
 
 START_SECONDS = 60
+CELERY = [sys.executable, "-m", "celery", "--quiet", "-A", "numbersadmin.celery"]
 
 
 class Command(BaseCommand):
     """`up [--bind HOST:PORT]`: runs until Ctrl-C; when one process ends, all do, and the exit code is 1."""
 
-    help = "Start the web server, the worker with its schedule, and the sandbox if no provider is set."
+    help = "Start the web server, the worker, its schedule, and the sandbox if no provider is set."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
@@ -54,13 +55,14 @@ class Command(BaseCommand):
                 processes.stop()
 
     def start_all(self, processes: Processes, host: str, port: int) -> None:
-        """The sandbox first, because demo data needs it; then the web, then the worker."""
+        """The sandbox first, because demo data needs it; then the web, then worker and beat."""
         if settings.SANDBOX:
             self.start_sandbox(processes)
         if not settings.PRODUCTION:  # links in mails lead to where we are
             os.environ.setdefault("PUBLIC_URL", web_address(host, port))
         processes.start("web", web_command(host, port))
         processes.start("worker", worker_command())
+        processes.start("beat", beat_command())
         wait_for_web(processes, host, port)
         self.start_first_sync()
         self.announce(host, port)
@@ -142,32 +144,31 @@ def sandbox_command() -> list[str]:
 
 
 def web_command(host: str, port: int) -> list[str]:
-    """gunicorn with threads: one that waits for the provider does not hold up the others.
+    """gunicorn with threads: one that waits for the provider does not hold up the others, and at most half do.
 
     Preloaded, because a worker that is told to end while it is still importing does not hear it. Connections
     are not kept: when told to end, a worker waits the whole graceful time for those that browsers keep open.
     """
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    size = "--workers 2 --worker-class gthread --threads 8 --timeout 60 --preload"
+    size = f"--workers 2 --worker-class gthread --threads {settings.WEB_THREADS} --timeout 60 --preload"
     end = "--keep-alive 0 --graceful-timeout 8 --no-control-socket --log-level warning --limit-request-line 8190"
     command = [sys.executable, "-m", "gunicorn", "numbersadmin.wsgi", "--bind", address]
     return [*command, *size.split(), *end.split()]
 
 
 def worker_command() -> list[str]:
-    """A Celery worker with beat inside; its schedule file lives in VAR_DIR."""
-    command = [sys.executable, "-m", "celery", "--quiet", "-A", "numbersadmin.celery", "worker", "--beat"]
+    """A Celery worker with two processes."""
+    return [*CELERY, "worker", "--concurrency", "2", "--loglevel", "warning", "--without-mingle"]
+
+
+def beat_command() -> list[str]:
+    """What sends the sweep and the sync on time; its schedule file lives in VAR_DIR.
+
+    A process of its own: inside the worker it would be a child whose death nobody notices, and from then on
+    nothing that was left anywhere would be picked up.
+    """
     schedule = str(settings.VAR_DIR / "beat-schedule")
-    return [
-        *command,
-        "--schedule",
-        schedule,
-        "--concurrency",
-        "2",
-        "--loglevel",
-        "warning",
-        "--without-mingle",
-    ]
+    return [*CELERY, "beat", "--schedule", schedule, "--loglevel", "warning"]
 
 
 def wait_for_web(processes: Processes, host: str, port: int) -> None:
