@@ -72,6 +72,13 @@ def what(order: Order, items: Sequence[OrderItem]) -> str:
     return f"{verb} {phone_intl(items[0].number) if len(items) == 1 else f'{len(items)} numbers'}"
 
 
+def first_of(lines: Sequence[str], most: int = MOST_NUMBERS) -> Iterator[str]:
+    """The first lines of a list that can be hundreds long; the page has all of them."""
+    yield from lines[:most]
+    if len(lines) > most:
+        yield f"  and {len(lines) - most} more"
+
+
 # The decision card in words --------------------------------------------------------------------------------------
 
 
@@ -88,9 +95,7 @@ def card(order: Order, items: Sequence[OrderItem], now: datetime) -> Iterator[st
     if order.rule_words:
         yield f"Who decides: {order.rule_words}"
     yield from ("", "Numbers")
-    yield from (f"  {phone_intl(item.number)}, {country_name(item.country)}" for item in items[:MOST_NUMBERS])
-    if len(items) > MOST_NUMBERS:
-        yield f"  and {len(items) - MOST_NUMBERS} more"
+    yield from first_of([f"  {phone_intl(item.number)}, {country_name(item.country)}" for item in items])
     decided = all(item.state != State.PENDING for item in items)
     for ledger in purchase_ledgers(quotes, now, decided=decided) if buying else cancel_ledgers(quotes, now):
         yield from _ledger(ledger, saving=not buying)

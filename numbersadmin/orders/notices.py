@@ -13,7 +13,7 @@ from numbersadmin.accounts.models import User
 from numbersadmin.accounts.selectors import holders_of
 from numbersadmin.formats import look, money_text, phone_intl, when
 from numbersadmin.orders.detail import changes, price_lines
-from numbersadmin.orders.mailing import card, link, mails, quoted, what
+from numbersadmin.orders.mailing import card, first_of, link, mails, quoted, what
 from numbersadmin.orders.models import (
     LIVE,
     Decision,
@@ -28,11 +28,13 @@ from numbersadmin.orders.models import (
 )
 from numbersadmin.orders.quotes import Quote
 from numbersadmin.orders.recording import APPROVED_HOURS, PENDING_DAYS
+from numbersadmin.orders.similar import wants_similar
 from numbersadmin.orders.standing import waiting_persons
 from numbersadmin.orders.talking import last_event
 from numbersadmin.orders.words import PROVIDER, happened, listed, why_unknown
 
 Mails = list[EmailMessage]
+MOST_REASONS = 50  # why so many numbers of an order were not bought stands in a mail
 
 
 def _items(order: Order) -> list[OrderItem]:
@@ -97,8 +99,7 @@ def price_changed(order: Order, now: datetime) -> Mails:
 
     def write(_: User) -> Iterator[str]:
         yield "An offer has changed, so nothing was bought. The new one waits for a decision."
-        for item in moved:
-            yield from ("", phone_intl(item.number), *_difference(item))
+        yield from first_of(["\n".join(("", phone_intl(one.number), *_difference(one))) for one in moved])
         yield from card(order, items, now)
 
     title = phone_intl(moved[0].number) if len(moved) == 1 else f"{len(moved)} numbers"
@@ -145,7 +146,7 @@ def approved(order: Order, now: datetime) -> Mails:
         for one in decisions:
             yield from quoted(one.comment)
         if left_out:
-            yield f"Left out: {listed([phone_intl(item.number) for item in left_out])}."
+            yield from ("Left out:", *first_of([f"  {phone_intl(item.number)}" for item in left_out]))
         yield from card(order, going, now)
 
     return mails([order.requester], f"Order {order.pk} is approved: {what(order, going)}", write)
@@ -178,10 +179,11 @@ def expired(item: OrderItem, now: datetime) -> Mails:
         return []
 
     def write(_: User) -> Iterator[str]:
-        for one in over:
-            hours = f"approved, and not carried out within {APPROVED_HOURS} hours"
-            why = hours if one.approved_at else f"nobody decided within {PENDING_DAYS} days"
-            yield f"{phone_intl(one.number)}: {why}."
+        hours = f"approved, and not carried out within {APPROVED_HOURS} hours"
+        days = f"nobody decided within {PENDING_DAYS} days"
+        yield from first_of(
+            [f"{phone_intl(one.number)}: {hours if one.approved_at else days}." for one in over]
+        )
         yield "Nothing was sent for what expired. You can order it again."
         yield from card(order, over, now)
 
@@ -203,16 +205,21 @@ def finished(item: OrderItem, now: datetime) -> Mails:
 
     def write(_: User) -> Iterator[str]:
         if done:
-            yield from (f"Was {did}:", *(f"  {phone_intl(one.number)}: {happened(one)}" for one in done), "")
+            lines = [f"  {phone_intl(one.number)}: {happened(one)}" for one in done]
+            yield from (f"Was {did}:", *first_of(lines), "")
         if rest:
-            yield f"Was not {did}:"
-        for one in rest:
-            yield f"  {phone_intl(one.number)}: {happened(one) or look(one.state, order.kind).text}"
-            if one.failure == "gone":
-                yield f"    Similar numbers for sale: {link(order, 'order-similar', one.pk)}"
+            yield from (f"Was not {did}:", *first_of([_not_done(order, one) for one in rest], MOST_REASONS))
         yield from card(order, items, now)
 
     return mails([order.requester], f"Order {order.pk}: {_sum_up(items, len(done), did)}", write)
+
+
+def _not_done(order: Order, item: OrderItem) -> str:
+    """Why, and where there are others like it."""
+    why = f"  {phone_intl(item.number)}: {happened(item) or look(item.state, order.kind).text}"
+    if not wants_similar(item):
+        return why
+    return f"{why}\n    Similar numbers for sale: {link(order, 'order-similar', item.pk)}"
 
 
 def _sum_up(items: list[OrderItem], done: int, did: str) -> str:

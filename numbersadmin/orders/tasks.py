@@ -23,6 +23,7 @@ TELLS = {  # what is mailed after what was logged (orders/notices.py), and what 
     "order.agreed": ("agreed", "order_id"),
     "order.approved": ("approved", "order_id"),
     "order.rejected": ("rejected", "order_id"),
+    "order.withdrawn": ("finished", "item_id"),
     "order.paused": ("paused", "order_id"),
     "order.expired": ("expired", "item_id"),
     "item.price_changed": ("price_changed", "order_id"),

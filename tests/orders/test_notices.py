@@ -14,7 +14,7 @@ from numbersadmin.accounts.roles import Role
 from numbersadmin.orders import mailing, notices, services, talking, tasks
 from numbersadmin.orders.models import Order, OrderItem, State
 from numbersadmin.orders.selectors import waiting_for, waiting_persons
-from tests.orders.desk import NUMBER, SECOND, Desk, Offer, again, item_of
+from tests.orders.desk import NUMBER, RU, SECOND, Desk, Offer, again, item_of
 
 pytestmark = pytest.mark.django_db
 TWO = (Offer("RU", NUMBER), Offer("RU", SECOND))
@@ -141,6 +141,14 @@ def test_one_mail_when_nothing_is_under_way_any_more(desk: Desk, sandbox: Any):
     assert "Was bought:\n  +7 902 955 55 51: Confirmed by Infobip at 09:00:00\n" in mails[0].body
     assert "Was not bought:\n  +7 902 955 55 25: Somebody else bought it first." in mails[0].body
     assert f"/orders/{order.pk}/similar/{second.pk}/" in mails[0].body
+
+
+def test_a_long_order_is_a_short_mail(desk: Desk, sandbox: Any):
+    numbers = [f"790295560{n:02}" for n in range(12)]
+    sandbox.stock(available=[{"number": number, **RU} for number in numbers])
+    body = notices.submitted(desk.order(*(Offer("RU", number) for number in numbers)), desk.clock())[0].body
+    assert body.count(", Russia\n") == 10
+    assert "\n  and 2 more\n" in body
 
 
 def test_a_lost_answer_is_told_to_all_who_look_after_it(desk: Desk, sandbox: Any):
