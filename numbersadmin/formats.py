@@ -1,7 +1,6 @@
 """How facts are written for people: filters and tags for numbers, money, countries, states and times.
 
-Loaded as template builtins, so no template needs `{% load %}` for them. Nothing here reads a clock, a
-database or a setting of ours; times are shown in Django's current time zone, which is the person's.
+Template builtins. Nothing here reads a clock, a database or a setting of ours; times are in Django's current zone.
 """
 
 import re
@@ -280,6 +279,7 @@ _WAITING = {
     "withdrawn": Look("", "ban", "Withdrawn"),
     "expired": Look("", "clock", "Expired"),
     "price_changed": Look("warn", "receipt", "Price changed"),
+    "scheduled": Look("info", "calendar", "Waits for its day"),
     "other_approver": Look("", "users", "Someone else must approve"),
 }
 LOOKS: dict[str, dict[str, Look]] = {

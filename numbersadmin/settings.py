@@ -193,6 +193,7 @@ INSTALLED_APPS = [
     "numbersadmin.sync",
     "numbersadmin.available",
     "numbersadmin.orders",
+    "numbersadmin.policies",
     "numbersadmin.numbers",
     "numbersadmin.accounts",
     "numbersadmin.audit",

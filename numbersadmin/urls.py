@@ -2,13 +2,14 @@
 
 from django.urls import include, path
 
-from numbersadmin.orders.views import cancel_number
+from numbersadmin.orders.ask_views import cancel_number
 
 urlpatterns = [
     path("", include("numbersadmin.overview.urls")),
     path("", include("numbersadmin.accounts.urls")),
     path("available/", include("numbersadmin.available.urls")),
     path("orders/", include("numbersadmin.orders.urls")),
+    path("policies/", include("numbersadmin.policies.urls")),
     path("numbers/<int:number_id>/cancel/", cancel_number, name="cancel-number"),
     path("numbers/", include("numbersadmin.numbers.urls")),
     path("costs/", include("numbersadmin.costs.urls")),

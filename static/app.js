@@ -106,6 +106,7 @@
   let going = 0;
   const move = (step) => {
     const list = rows();
+    if (all("[data-choice]").length) return choose(step);
     if (!list.length) return;
     const at = list.indexOf(current());
     list[at]?.classList.remove("cur");
@@ -113,6 +114,12 @@
     row.classList.add("cur");
     (one("a", row) || one("input", row))?.focus();
     row.scrollIntoView({ block: "nearest" });
+  };
+  // On the page of an order j and k go through its buttons: to press one takes Enter, a second key.
+  const choose = (step) => {
+    const list = all("[data-choice]:not(:disabled)").filter((button) => button.offsetParent);
+    const at = list.indexOf(document.activeElement);
+    list[Math.max(0, Math.min(list.length - 1, at < 0 ? 0 : at + step))]?.focus();
   };
   const tick = () => {
     const box = current() && one("[data-row]", current());

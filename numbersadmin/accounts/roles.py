@@ -21,6 +21,7 @@ SEE = {
     "available.search",
     "numbers.view",
     "orders.view",
+    "policies.view",
     "costs.view",
     "sync.view",
     "audit.view",
@@ -36,8 +37,12 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         | {
             "orders.submit",
             "orders.approve",
+            "orders.decide",
+            "orders.confirm_outcome",
+            "orders.resume",
             "numbers.edit_own",
             "numbers.edit",
+            "numbers.protect",
             "sync.start",
             "costs.export",
         }
@@ -45,11 +50,29 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     ),
     Role.FINANCE: frozenset(
         SEE
-        | {"numbers.edit_own", "numbers.edit", "sync.start", "costs.export", "audit.view_all", "audit.export"}
+        | {
+            "orders.approve_budget",
+            "orders.decide",
+            "orders.confirm_outcome",
+            "policies.confirm",
+            "budgets.edit",
+        }
+        | {"numbers.edit_own", "numbers.edit", "numbers.protect", "sync.start"}
+        | {"costs.export", "audit.view_all", "audit.export"}
     ),
     Role.ADMIN: frozenset(
         SEE
-        | {"orders.withdraw_any", "sync.start", "costs.export", "audit.view_all", "audit.export"}
+        | {
+            "orders.withdraw_any",
+            "orders.resolve",
+            "orders.resume",
+            "orders.stop",
+            "policies.propose",
+            "sync.start",
+            "costs.export",
+            "audit.view_all",
+            "audit.export",
+        }
         | {"provider.credentials"}
     ),
 }

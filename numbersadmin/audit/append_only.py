@@ -68,3 +68,14 @@ def protect(table: str) -> migrations.RunPython:
         lambda apps, editor: install(editor.connection, table),
         lambda apps, editor: remove(editor.connection, table),
     )
+
+
+def unprotect(table: str) -> migrations.RunPython:
+    """The operation before one that alters the table: SQLite builds it anew, and its triggers would be lost.
+
+    `protect` has to follow at the end of the same migration.
+    """
+    return migrations.RunPython(
+        lambda apps, editor: remove(editor.connection, table),
+        lambda apps, editor: install(editor.connection, table),
+    )

@@ -36,6 +36,14 @@ VERBS = {
     "order.rejected": Words("Rejected", "x", "bad"),
     "order.withdrawn": Words("Withdrawn", "ban"),
     "order.expired": Words("Expired", "clock", "warn"),
+    "order.agreed": Words("Approved, one more needed", "check", "ok"),
+    "order.paused": Words("Order paused", "player-pause", "warn"),
+    "order.resumed": Words("Order goes on", "refresh"),
+    "order.form_refused": Words("Altered form refused", "alert-triangle", "bad"),
+    "item.outcome_proposed": Words("Outcome found by hand", "eye", "warn"),
+    "item.outcome_refused": Words("Outcome by hand refused", "x"),
+    "number.protected": Words("Protected", "lock", "warn"),
+    "number.unprotected": Words("No longer protected", "lock-open"),
     "item.executing": Words("Sent to Infobip", "receipt"),
     "item.bought": Words("Order carried out", "circle-check", "ok"),
     "item.cancelled": Words("Cancellation carried out", "circle-check"),
@@ -43,6 +51,14 @@ VERBS = {
     "item.not_sent": Words("Put off", "clock"),
     "item.price_changed": Words("Price changed", "receipt", "warn"),
     "item.unknown": Words("Outcome unknown", "help-circle", "warn"),
+    "policy.proposed": Words("Rule proposed", "plus"),
+    "policy.confirmed": Words("Rule in force", "check", "ok"),
+    "policy.retired": Words("Rule ended", "ban"),
+    "policy.rejected": Words("Rule rejected", "x", "bad"),
+    "policy.withdrawn": Words("Proposal withdrawn", "ban"),
+    "budget.set": Words("Budget set", "coins"),
+    "orders.stopped": Words("Buying and cancelling stopped", "player-pause", "bad"),
+    "orders.resumed": Words("Buying and cancelling go on", "refresh", "ok"),
     "sync.finished": Words("Synced", "refresh"),
     "sync.guarded": Words("Sync held", "alert-triangle", "warn"),
     "sync.abandoned": Words("Sync given up", "alert-triangle", "warn"),
@@ -59,11 +75,19 @@ KINDS = {
     "number": "Owned numbers",
     "order": "Orders",
     "item": "Items of orders",
+    "policy": "Rules",
+    "budget": "Budgets",
+    "orders": "Stops",
     "sync": "Syncs",
     "user": "People",
     "sandbox": "Sandbox",
 }
-PAGES = {"ownednumber": "/numbers/{}/", "order": "/orders/{}/", "syncrun": "/sync/{}/"}
+PAGES = {
+    "approvalpolicy": "/policies/{}/",
+    "ownednumber": "/numbers/{}/",
+    "order": "/orders/{}/",
+    "syncrun": "/sync/{}/",
+}
 
 
 def words_of(verb: str) -> Words:

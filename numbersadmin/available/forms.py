@@ -18,6 +18,7 @@ from numbersadmin.available.selectors import CONTAINS, ENDS, SORTS, STARTS, Sear
 from numbersadmin.export import plain_value
 from numbersadmin.formats import capability_label, country_name, type_name
 from numbersadmin.orders.selectors import Offer
+from numbersadmin.orders.services import MOST_BULK
 
 MATCHES = [(CONTAINS, "contain"), (STARTS, "start with"), (ENDS, "end with")]
 SORT_CHOICES = [
@@ -147,6 +148,22 @@ class SearchForm(forms.Form):
         if "capabilities" in found:
             found["capabilities"] = tuple(found["capabilities"])
         return Search(**found)
+
+
+class CountForm(forms.Form):
+    """How many of what fits are to be ordered."""
+
+    count = forms.IntegerField(
+        label="Numbers",
+        min_value=1,
+        max_value=MOST_BULK,
+        error_messages={
+            "required": "Say how many.",
+            "invalid": "Write a whole number.",
+            "min_value": "At least one.",
+            "max_value": f"An order holds {MOST_BULK} numbers at most.",
+        },
+    )
 
 
 def _country_choices(seen: Iterable[str], given: str) -> list[Any]:

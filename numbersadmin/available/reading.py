@@ -36,6 +36,7 @@ class Stretch:
     invalid: int = 0
     listed: int | None = None
     whole: bool = False
+    oldest: datetime | None = None  # when the oldest of its pages was read
     problem: ProviderError | None = None
 
 
@@ -98,6 +99,7 @@ class Listing:
             fresh = [one for one in page.decoded if one.number_key not in seen or not one.number_key]
             seen.update(one.number_key for one in fresh)
             stretch.read += len(fresh)
+            stretch.oldest = min(page.asked_at, stretch.oldest or page.asked_at)
             stretch.numbers += [one for one in fresh if isinstance(one, ProviderNumber)]
             stretch.invalid += sum(not isinstance(one, ProviderNumber) for one in fresh)
             stretch.listed = page.count

@@ -231,6 +231,19 @@ def lines(numbers: Iterable[ProviderNumber], chosen: Iterable[str]) -> list[Line
     return found
 
 
+def taken_among(numbers: Iterable[ProviderNumber]) -> dict[str, str]:
+    """Which of these cannot be ordered, by key, and why in a word; two queries."""
+    numbers = list(numbers)
+    ours = ours_among(one.number for one in numbers)
+    ordered = live_purchases(Offer(one.country, one.number) for one in numbers)
+    taken = {}
+    for one in numbers:
+        owned, order = ours.get((one.country, one.number)), ordered.get(Offer(one.country, one.number).ref)
+        if why := _taken(one, owned, order)[0]:
+            taken[one.number_key] = why
+    return taken
+
+
 def _line(number: ProviderNumber, ref: str, taken: tuple[str, str], chosen: bool) -> Line:
     price = number.price
     return Line(

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -13,8 +14,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
-from numbersadmin.available import selectors, words
-from numbersadmin.available.forms import SearchForm, chosen_refs, query_of
+from numbersadmin.available import bulk, selectors, words
+from numbersadmin.available.forms import CountForm, SearchForm, chosen_refs, query_of
 from numbersadmin.available.reading import Listing
 from numbersadmin.available.selectors import Chosen, Found, Line, Search
 from numbersadmin.available.shelf import Shelf
@@ -29,7 +30,7 @@ from numbersadmin.web import HtmxRequest, require, wants_fragment
 @vary_on_headers("HX-Request")
 def search(request: HtmxRequest) -> HttpResponse:
     """The numbers for sale that fit the filters, to choose from."""
-    now, shelf = timezone.now(), Shelf(Path(settings.VAR_DIR) / "provider_pages.sqlite3")
+    now, shelf = timezone.now(), _shelf()
     form = SearchForm(request.GET, seen=_seen(shelf))
     wanted = form.wanted()
     try:
@@ -55,17 +56,52 @@ def search(request: HtmxRequest) -> HttpResponse:
     return response
 
 
+@require("orders.submit")
+@require_GET
+def order_first(request: HtmxRequest) -> HttpResponse:
+    """The first so many numbers of a search and what they cost; from here they can be ordered at once."""
+    now, shelf = timezone.now(), _shelf()
+    form, counted = SearchForm(request.GET, seen=_seen(shelf)), CountForm(request.GET)
+    wanted, gathered, trouble = form.wanted(), None, None
+    count = counted.cleaned_data["count"] if counted.is_valid() else 0
+    try:
+        if count:
+            size = get_provider().page_size
+            gathered = bulk.gather(_listing(wanted, shelf, now), wanted, count, page_size=size, now=now)
+    except ProviderError as error:
+        trouble = words.trouble_of(error, now)
+    quotes = gathered.quotes if gathered else []
+    context = {
+        "form": counted,
+        "gathered": gathered,
+        "trouble": trouble,
+        "spread": bulk.spread(quotes),
+        "query": query_of(wanted),
+        "fields": parse_qsl(query_of(wanted)),
+        "again": f"?{query_of(wanted)}&count={count}",
+        "sealed": bulk.sealed(request.user, wanted, gathered, now) if gathered and quotes else {},
+        "month": f"{now.astimezone(ZoneInfo(settings.BILLING_TIME_ZONE)):%B}",
+    }
+    return render(request, "available/order_first.html", context, status=422 if counted.errors else 200)
+
+
+def _shelf() -> Shelf:
+    return Shelf(Path(settings.VAR_DIR) / "provider_pages.sqlite3")
+
+
 def _seen(shelf: Shelf) -> dict[str, list[str]]:
     """The provider's words met so far; countries also where we own numbers."""
     seen = shelf.seen()
     return seen | {"country": sorted({*seen["country"], *countries_in_use()})}
 
 
-def _found(wanted: Search, shelf: Shelf, now: datetime) -> Found:
-    provider = get_provider()
+def _listing(wanted: Search, shelf: Shelf, now: datetime) -> Listing:
     account = f"{settings.INFOBIP_BASE_URL}{settings.INFOBIP_PREFIX}"
-    listing = Listing(provider, shelf, wanted.query, account=account, now=now)
-    return selectors.search(listing, wanted, provider.page_size)
+    return Listing(get_provider(), shelf, wanted.query, account=account, now=now)
+
+
+def _found(wanted: Search, shelf: Shelf, now: datetime) -> Found:
+    return selectors.search(_listing(wanted, shelf, now), wanted, get_provider().page_size)
 
 
 def _context(

@@ -127,6 +127,15 @@ def page_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 9 and int(text) else None
 
 
+class ProtectForm(forms.Form):
+    """Why a number is protected, or needs it no more."""
+
+    reason = forms.CharField(
+        label="Reason", max_length=300, error_messages={"required": "Say why. It goes on record."}
+    )
+    version = forms.IntegerField(widget=forms.HiddenInput)
+
+
 class EditForm(forms.Form):
     """Whose a number is: owner, cost centre, labels."""
 

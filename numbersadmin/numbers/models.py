@@ -99,6 +99,11 @@ class OwnedNumber(Facts):
     owner = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="numbers")
     cost_centre = models.CharField(max_length=100, blank=True)
     labels = models.JSONField(default=list, blank=True)
+    protected_at = models.DateTimeField(null=True)  # since when giving it back needs two approvers
+    protected_by = models.ForeignKey(
+        User, null=True, on_delete=models.PROTECT, related_name="numbers_protected"
+    )
+    protected_reason = models.CharField(max_length=300, blank=True)
     version = models.PositiveIntegerField(default=1)
 
     objects = OwnedNumberQuerySet.as_manager()
@@ -116,6 +121,11 @@ class OwnedNumber(Facts):
             models.CheckConstraint(
                 condition=Q(status=Status.MISSING, missing_since__isnull=False) | ~Q(status=Status.MISSING),
                 name="owned_number_missing_with_date",
+            ),
+            models.CheckConstraint(
+                condition=Q(protected_at__isnull=True, protected_by__isnull=True, protected_reason="")
+                | (Q(protected_at__isnull=False, protected_by__isnull=False) & ~Q(protected_reason="")),
+                name="owned_number_protected_for_a_reason",
             ),
         ]
         indexes = [

@@ -7,6 +7,7 @@ from numbersadmin.numbers import views
 urlpatterns = [
     path("", views.list_numbers, name="numbers"),
     path("<int:number_id>/", views.number, name="number"),
+    path("<int:number_id>/protect/", views.protect, name="protect-number"),
     path("<int:number_id>/edit/", views.edit, name="edit-number"),
     path("+<str:digits>/", views.by_number, name="number-by-digits"),
 ]

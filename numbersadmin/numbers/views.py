@@ -13,8 +13,8 @@ from django.views.decorators.vary import vary_on_headers
 
 from numbersadmin.formats import e164
 from numbersadmin.money import days_in_month, prorate
-from numbersadmin.numbers import history, selectors, since
-from numbersadmin.numbers.forms import EditForm, NumberFilterForm, page_number, query_of
+from numbersadmin.numbers import history, protection, selectors, since
+from numbersadmin.numbers.forms import EditForm, NumberFilterForm, ProtectForm, page_number, query_of
 from numbersadmin.numbers.models import OwnedNumber, Status
 from numbersadmin.numbers.selectors import NOBODY, NumberFilter
 from numbersadmin.numbers.services import NumberHasMoved, assign
@@ -86,6 +86,7 @@ def number(request: HtmxRequest, number_id: int) -> HttpResponse:
         "timeline": history.timeline(every),
         "most_events": history.MOST,
         "may_edit": selectors.may_edit(request.user, owned),
+        "may_protect": request.user.can("numbers.protect") and owned.status != Status.ENDED,
         "may_cancel": request.user.can("orders.submit") and owned.status != Status.ENDED,
     }
     return render(request, "numbers/detail.html", context)
@@ -154,3 +155,22 @@ def _why_not(owned: OwnedNumber) -> str:
     if owned.status == Status.ENDED:
         return "This number is no longer ours, so its record stays as it is."
     return f"This number belongs to {owned.owner}. They, an approver or finance can change it."
+
+
+@require("numbers.protect")
+@require_http_methods(["GET", "POST"])
+def protect(request: HtmxRequest, number_id: int) -> HttpResponse:
+    """Protect a number, or take its protection off; the version keeps one from undoing what one did not see."""
+    owned = get_object_or_404(OwnedNumber.objects.select_related("protected_by"), pk=number_id)
+    form = ProtectForm(request.POST or None)
+    if form.is_valid():
+        owned.version = form.cleaned_data["version"]
+        change = protection.unprotect if owned.protected_at else protection.protect
+        try:
+            change(actor=request.user, owned=owned, reason=form.cleaned_data["reason"], now=timezone.now())
+        except (protection.NotProtected, NumberHasMoved) as problem:
+            form.add_error(None, str(problem))
+        else:
+            return redirect("number", number_id=owned.pk)
+    context = {"owned": owned, "form": form, "may_unprotect": owned.protected_by_id != request.user.pk}
+    return render(request, "numbers/protect.html", context, status=422 if form.errors else 200)

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
+from numbersadmin.orders.brief import Brief, briefs
 from numbersadmin.orders.detail import Change, ItemView, OrderPage, PriceLine, changes, price_lines
 from numbersadmin.orders.ledger import (
     Ledger,
@@ -12,10 +14,11 @@ from numbersadmin.orders.ledger import (
     cancel_ledgers,
     purchase_ledgers,
 )
-from numbersadmin.orders.lookups import read_quotes
+from numbersadmin.orders.lookups import Reading, read_quotes
 from numbersadmin.orders.models import Kind, State
-from numbersadmin.orders.quotes import Quote
-from numbersadmin.orders.selectors import OVER
+from numbersadmin.orders.quotes import Quote, no_worse
+from numbersadmin.orders.selectors import OVER, shown_fingerprint
+from numbersadmin.orders.showing import fresh_quotes, keep_shown
 from numbersadmin.orders.trouble import Trouble, trouble_of
 from numbersadmin.provider.client import Provider
 
@@ -39,9 +42,14 @@ class Card:
     ledgers: list[Ledger]
     words: str
     words_short: str
+    brief: Brief
+    fingerprint: str  # of what is shown: what an approval has to be for
+    chosen: list[ItemView]  # the items that the decision is about; the others are left out
+    left_out: list[ItemView]
     read_at: datetime | None = None
     trouble: Trouble | None = None
     moved: list[MovedOffer] = field(default_factory=list)
+    cheaper: list[MovedOffer] = field(default_factory=list)
     gone: list[ItemView] = field(default_factory=list)
     unread: int = 0
     unknown_price: bool = False  # one of the prices is not understood, so it cannot be bought
@@ -53,57 +61,83 @@ class Card:
         stuck = self.trouble and not self.trouble.ours
         return not (stuck or self.moved or self.all_gone or self.unknown_price)
 
+    @property
+    def saving(self) -> bool:
+        """Is it a cancellation?"""
+        return self.brief.order.kind == Kind.CANCEL
 
-def decision_card(page: OrderPage, *, provider: Provider | None, now: datetime) -> Card:
-    """The card of an order. With a provider, the prices of what waits are read anew; it is asked at most once."""
+    @property
+    def chosen_ids(self) -> set[int]:
+        """The ids of the items that the decision is about."""
+        return {view.item.pk for view in self.chosen}
+
+
+def decision_card(
+    page: OrderPage, *, provider: Provider | None, now: datetime, chosen: Sequence[int] = ()
+) -> Card:
+    """The card of an order. With a provider, the prices of what waits are read anew.
+
+    `chosen` are the items to decide on; without any, all that wait. To choose among them is the same page
+    again, so what it has just read is not read once more.
+    """
     buying = page.order.kind == Kind.PURCHASE
     pending = [view for view in page.items if view.item.state == State.PENDING]
-    counted = pending or [view for view in page.items if view.item.state not in OVER] or page.items
-    if not (buying and pending and provider):
-        return _card(page, counted, {}, now)
-    reading = read_quotes(provider, [view.current.offer for view in pending], now=now, wait=PAGE_WAIT)
+    wanted = [view for view in pending if view.item.pk in chosen] or pending
+    counted = wanted or [view for view in page.items if view.item.state not in OVER] or page.items
+    fresh, reading = (
+        _read(wanted, provider, now, page.order.search, again=not chosen)
+        if buying and provider
+        else ({}, Reading())
+    )
     gone_refs = {offer.ref for offer in reading.gone}
-    gone = [view for view in pending if view.current.ref in gone_refs]
-    return _card(
-        page,
-        [view for view in pending if view not in gone] or pending,
-        reading.quotes,
-        now,
-        read_at=now if reading.quotes or gone else None,
+    gone = [view for view in wanted if view.current.ref in gone_refs]
+    here = [view for view in counted if view not in gone] or counted
+    quotes = [fresh.get(view.item.pk) or _quote_of(view) for view in here]
+    decided = not page.counts.get(State.PENDING)
+    timing = page.order.timing
+    return Card(
+        ledgers=purchase_ledgers(quotes, now, decided=decided)
+        if buying
+        else cancel_ledgers(quotes, now, timing=timing),
+        words=approve_words(quotes, buying=buying, anew=bool(page.changed), last=_is_last(page)),
+        words_short=approve_words_short(quotes, buying=buying),
+        brief=briefs([(page.order, [view.item for view in here])], now, fresh)[page.order.pk],
+        fingerprint=shown_fingerprint(page.order, [view.item for view in wanted], now),
+        chosen=wanted,
+        left_out=[view for view in pending if view not in wanted],
+        read_at=min((quote.read_at for quote in fresh.values()), default=now if gone else None),
         trouble=trouble_of(reading.problem) if reading.problem else None,
+        moved=_moved(here, fresh, worse=True),
+        cheaper=_moved(here, fresh, worse=False),
         gone=gone,
         unread=len(reading.unread),
-        all_gone=len(gone) == len(pending),
-    )
-
-
-def _card(
-    page: OrderPage,
-    counted: Sequence[ItemView],
-    fresh: dict[str, Quote],
-    now: datetime,
-    *,
-    read_at: datetime | None = None,
-    trouble: Trouble | None = None,
-    gone: list[ItemView] | None = None,
-    unread: int = 0,
-    all_gone: bool = False,
-) -> Card:
-    buying = page.order.kind == Kind.PURCHASE
-    quotes = [fresh.get(view.current.ref) or _quote_of(view) for view in counted]
-    decided = not page.counts.get(State.PENDING)
-    return Card(
-        ledgers=purchase_ledgers(quotes, now, decided=decided) if buying else cancel_ledgers(quotes, now),
-        words=approve_words(quotes, buying=buying, anew=bool(page.changed)),
-        words_short=approve_words_short(quotes, buying=buying),
-        read_at=read_at,
-        trouble=trouble,
-        moved=_moved(counted, fresh),
-        gone=gone or [],
-        unread=unread,
         unknown_price=buying and not all(quote.buyable for quote in quotes),
-        all_gone=all_gone,
+        all_gone=bool(gone) and len(gone) == len(wanted),
     )
+
+
+def _read(
+    wanted: Sequence[ItemView],
+    provider: Provider,
+    now: datetime,
+    search: dict[str, Any] | None,
+    *,
+    again: bool,
+) -> tuple[dict[int, Quote], Reading]:
+    """The offers by item as they are now; not `again`: those read a moment ago count as such."""
+    fresh = {} if again else fresh_quotes([view.item for view in wanted], now)
+    asked = [view for view in wanted if view.item.pk not in fresh]
+    offers = [view.current.offer for view in asked]
+    reading = read_quotes(provider, offers, now=now, wait=PAGE_WAIT, search=search)
+    read = {view.item.pk: reading.quotes.get(view.current.ref) for view in asked}
+    known = {pk: quote for pk, quote in read.items() if quote}
+    keep_shown([view.item for view in asked], known, now)
+    return fresh | known, reading
+
+
+def _is_last(page: OrderPage) -> bool:
+    """Would this viewer's approval be the last one needed?"""
+    return page.standing.approvers_missing + page.standing.finance_missing <= 1
 
 
 def _quote_of(view: ItemView) -> Quote:
@@ -113,12 +147,13 @@ def _quote_of(view: ItemView) -> Quote:
     return Quote.from_json(executed) if executed else view.current
 
 
-def _moved(counted: Sequence[ItemView], fresh: dict[str, Quote]) -> list[MovedOffer]:
+def _moved(counted: Sequence[ItemView], fresh: dict[int, Quote], *, worse: bool) -> list[MovedOffer]:
     moved = []
     for view in counted:
-        quote = fresh.get(view.current.ref)
-        if quote and quote.fingerprint != view.current.fingerprint:
-            moved.append(
-                MovedOffer(view, quote, price_lines(view.current, quote), changes(view.current, quote))
-            )
+        quote = fresh.get(view.item.pk)
+        if quote is None or quote.fingerprint == view.current.fingerprint:
+            continue
+        if no_worse(view.current, quote) != worse:
+            lines = price_lines(view.current, quote)
+            moved.append(MovedOffer(view, quote, lines, changes(view.current, quote)))
     return moved

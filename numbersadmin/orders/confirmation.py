@@ -104,6 +104,7 @@ class Promise:
     form_token: str
     at: datetime
     quotes: dict[str, Quote]
+    search: dict[str, Any] | None = None  # whose first numbers these are, of a bulk order
 
 
 # What is asked for -----------------------------------------------------------------------------------------------
@@ -214,35 +215,60 @@ def new_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-def seal(user: User, form_token: str, quotes: Iterable[Quote], now: datetime) -> str:
+def seal(
+    user: User,
+    form_token: str,
+    quotes: Iterable[Quote],
+    now: datetime,
+    *,
+    search: dict[str, Any] | None = None,
+) -> str:
     """What this person is being shown now, as a form field that cannot be altered or used by anybody else."""
     shown = {
         "for": user.pk,
         "token": form_token,
         "at": now.isoformat(),
         "quotes": [quote.to_json() for quote in quotes],
+        "search": search,
     }
     return signing.dumps(shown, salt=SALT, compress=True)
 
 
-def unseal(sealed: str, *, user: User, form_token: str, offers: Sequence[Offer]) -> Promise:
-    """What the form showed. Raises OutOfDate when anything of it is not as we made it, or made for another."""
+def unseal(sealed: str, *, user: User, form_token: str, offers: Sequence[Offer] | None = None) -> Promise:
+    """What the form showed. Raises OutOfDate when anything of it is not as we made it, or made for another.
+
+    `offers` are those that the form names beside it, where it does.
+    """
     try:
         shown: dict[str, Any] = signing.loads(sealed, salt=SALT)
     except signing.BadSignature as error:
         raise OutOfDate(ALTERED) from error
     quotes = {quote.ref: quote for quote in map(Quote.from_json, shown["quotes"])}
-    if (shown["for"], shown["token"]) != (user.pk, form_token) or not set(quotes) <= {o.ref for o in offers}:
+    named = set(quotes) if offers is None else {offer.ref for offer in offers}
+    if (shown["for"], shown["token"]) != (user.pk, form_token) or not set(quotes) <= named:
         raise OutOfDate(ALTERED)
-    return Promise(form_token, datetime.fromisoformat(shown["at"]), quotes)
+    return Promise(form_token, datetime.fromisoformat(shown["at"]), quotes, shown.get("search"))
+
+
+def seal_offers(
+    user: User, quotes: Iterable[Quote], now: datetime, *, search: dict[str, Any]
+) -> dict[str, str]:
+    """The form fields that carry the first numbers of a search on to the page that orders them."""
+    token = new_token()
+    return {"form_token": token, "shown": seal(user, token, quotes, now, search=search)}
+
+
+def check_age(promise: Promise, now: datetime) -> None:
+    """What was shown counts for a quarter of an hour. Raises OutOfDate."""
+    if now - promise.at > PROMISE_HOLDS:
+        raise OutOfDate(TOO_OLD)
 
 
 def check(promise: Promise, page: Confirmation, now: datetime) -> None:
     """Is what the person confirmed still what is offered? Raises an OrderError with what to do."""
     if page.unread:
         raise Incomplete(NOT_READ)
-    if now - promise.at > PROMISE_HOLDS:
-        raise OutOfDate(TOO_OLD)
+    check_age(promise, now)
     offered = {row.offer.ref for row in page.rows if row.usable and not row.code}
     if set(promise.quotes) != offered or any(row.code == "changed" for row in page.rows):
         raise OrderError(NOT_THE_SAME)

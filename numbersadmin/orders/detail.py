@@ -1,19 +1,27 @@
 """Everything the page of one order shows: items, money, what happened, and what this viewer may do."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
-
 from numbersadmin.accounts.models import User
+from numbersadmin.accounts.selectors import holders_of
 from numbersadmin.audit.models import AuditEvent
-from numbersadmin.orders.models import Decision, Kind, Order, OrderItem, Outcome, ProviderAttempt, State
-from numbersadmin.orders.quotes import Costs, Offer, Quote, fingerprint_of
+from numbersadmin.orders.deciding import may_withdraw
+from numbersadmin.orders.models import (
+    Decision,
+    Kind,
+    Order,
+    OrderItem,
+    ProviderAttempt,
+    Resolution,
+    Role,
+    State,
+)
+from numbersadmin.orders.progress import Progress, progress_of
+from numbersadmin.orders.quotes import Costs, Offer, Quote
 from numbersadmin.orders.selectors import (
-    approvers,
     current_quote,
     look_of,
     order_costs,
@@ -21,8 +29,13 @@ from numbersadmin.orders.selectors import (
     state_counts,
     waiting_for,
 )
+from numbersadmin.orders.standing import DECIDES, Standing, approvers, standing_of
 from numbersadmin.orders.timeline import Entry, timeline
-from numbersadmin.orders.words import PROVIDER, happened, why_unknown
+from numbersadmin.orders.timing import execute_after
+from numbersadmin.orders.unknown import UnknownFacts, unknown_facts
+from numbersadmin.orders.words import happened
+from numbersadmin.policies.models import Stop
+from numbersadmin.policies.selectors import current_stop
 
 RUNNING = (State.APPROVED, State.EXECUTING)
 UNDER_WAY = (State.APPROVED, State.EXECUTING, State.UNKNOWN)
@@ -59,34 +72,6 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class LookRow:
-    """One look at an unknown outcome. Answers: yes, no, no_answer, pending, or "" where it was not asked."""
-
-    index: int
-    at: datetime
-    owned: str
-    for_sale: str
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownFacts:
-    """What is known of an outcome that is not: what was sent and when, why nobody knows, what was looked at."""
-
-    sent_at: datetime
-    why: str  # "Infobip did not answer in time"
-    provider_words: str
-    timeout_seconds: int
-    looks: list[LookRow]  # newest first
-    last_look: datetime | None
-    next_look: datetime | None
-
-    @property
-    def next_is_due(self) -> bool:
-        """Has nobody set a moment for the next look, because it comes at once?"""
-        return self.next_look is None
-
-
-@dataclass(frozen=True, slots=True)
 class ItemView:
     """One item as its page shows it."""
 
@@ -120,7 +105,7 @@ class OrderPage:
     look: str
     counts: dict[str, int]  # by state
     total: int
-    settled: int  # items of a decided order that are over: done, failed, and so on
+    progress: Progress
     working: bool  # something is being carried out or looked for: the page asks again by itself
     next_refresh: int  # seconds until it should
     costs: Costs
@@ -132,11 +117,24 @@ class OrderPage:
     may_withdraw: bool
     why_not: str  # why this viewer may not decide; "" when they may, or when there is nothing to decide
     round: int
-    fingerprint: str
+    standing: Standing
+    role: Role | None  # as what this viewer may decide
+    cancel_on: datetime | None  # the day a cancellation waits for, approved or as it would be
+    scheduled: bool  # approved, and waiting for that day
+    may_resume: bool
+    stop: Stop | None
     place: int | None  # among the orders that wait for this viewer, from 1
     waiting: int
     previous_id: int | None
     next_id: int | None
+
+    @property
+    def shown(self) -> list[ItemView]:
+        """The items in the order in which a person wants to see them: what needs a look first."""
+        first = (State.UNKNOWN, State.EXECUTING, State.FAILED)
+        return sorted(
+            self.items, key=lambda view: first.index(view.item.state) if view.item.state in first else 9
+        )
 
     @property
     def first(self) -> ItemView:
@@ -166,37 +164,58 @@ def order_page(*, order_id: int, viewer: User, now: datetime) -> OrderPage | Non
             subject_type=OrderItem._meta.model_name, subject_id__in=order.items.order_by().values("pk")
         ).order_by("id")
     )
-    deciders = [person for person in approvers() if person.pk != order.requester_id]
-    views = [_view(item, attempts.get(item.pk, []), events) for item in items]
+    decisions = list(order.decisions.select_related("approver").order_by("id"))
+    standing = standing_of(order, decisions)
+    deciders = _deciders(order, standing)
+    said = _resolutions(order)
+    views = [_view(item, attempts.get(item.pk, []), said.get(item.pk, []), viewer) for item in items]
     pending = [item for item in items if item.state == State.PENDING]
-    why_not = _why_not(order, viewer, deciders) if pending else ""
-    queue = list(waiting_for(viewer).values_list("pk", flat=True))
-    at = queue.index(order.pk) if order.pk in queue else None
-    running = [item for item in items if item.state in UNDER_WAY]
+    role = standing.role_for(viewer, order.requester_id) if pending else None
+    why_not = _why_not(order, standing, viewer, deciders) if pending and role is None else ""
+    scheduled = [item.execute_after for item in items if item.state == State.APPROVED and item.execute_after]
+    stop = current_stop()
+    running = [item for item in items if _is_under_way(item, held=bool(stop or order.paused_at), now=now)]
     return OrderPage(
         order=order,
         items=views,
-        look=_whole_look(order, items, viewer),
+        look=_whole_look(items, viewer, role),
         counts=dict(state_counts(items)),
         total=len(items),
-        settled=sum(item.state not in (State.PENDING, *UNDER_WAY) for item in items),
+        progress=progress_of(items, sum(attempts.values(), []), now, held=not running or bool(scheduled)),
         working=bool(running),
-        next_refresh=2 if any(item.state in RUNNING for item in items) else 10,
+        next_refresh=2 if any(item.state in RUNNING for item in running) else 10,
         costs=order_costs(items),
         expires_at=order.expires_at if pending else None,
         timeline=timeline(order=order, events=events, items=items, viewer=viewer),
-        decisions=list(order.decisions.select_related("approver").order_by("id")),
+        decisions=decisions,
         deciders=deciders,
-        may_decide=bool(pending) and not why_not,
+        may_decide=role is not None,
         may_withdraw=_may_withdraw(order, items, viewer),
         why_not=why_not,
         round=order.round,
-        fingerprint=fingerprint_of(item.fingerprint for item in pending),
-        place=None if at is None else at + 1,
-        waiting=len(queue),
-        previous_id=queue[at - 1] if at else None,
-        next_id=queue[at + 1] if at is not None and at + 1 < len(queue) else None,
+        standing=standing,
+        role=role,
+        cancel_on=scheduled[0] if scheduled else execute_after(order, now) if pending else None,
+        scheduled=bool(scheduled),
+        may_resume=order.paused_at is not None and viewer.can("orders.resume"),
+        stop=stop if pending or running or State.APPROVED in {item.state for item in items} else None,
+        **_place(order, viewer),
     )
+
+
+def _place(order: Order, viewer: User) -> dict[str, Any]:
+    """Where the order stands among those that wait for this viewer; decided, the next one is the first left."""
+    queue = list(waiting_for(viewer).values_list("pk", flat=True))
+    if order.pk not in queue:
+        first = queue[0] if queue else None
+        return {"place": None, "waiting": len(queue), "previous_id": None, "next_id": first}
+    at = queue.index(order.pk)
+    return {
+        "place": at + 1,
+        "waiting": len(queue),
+        "previous_id": queue[at - 1] if at else None,
+        "next_id": queue[at + 1] if at + 1 < len(queue) else None,
+    }
 
 
 def _attempts(order: Order) -> dict[int, list[ProviderAttempt]]:
@@ -206,30 +225,62 @@ def _attempts(order: Order) -> dict[int, list[ProviderAttempt]]:
     return by_item
 
 
-def _whole_look(order: Order, items: list[OrderItem], viewer: User) -> str:
+def _resolutions(order: Order) -> dict[int, list[Resolution]]:
+    by_item: dict[int, list[Resolution]] = {}
+    found = Resolution.objects.filter(item__order=order).select_related("proposed_by", "decided_by")
+    for said in found.order_by("id"):
+        by_item.setdefault(said.item_id, []).append(said)
+    return by_item
+
+
+def _is_under_way(item: OrderItem, *, held: bool, now: datetime) -> bool:
+    """Is something going on with it by itself? Not while it is held back, or waits for its day."""
+    if item.state == State.APPROVED:
+        return not held and not waits_for_day(item, now)
+    return item.state in UNDER_WAY
+
+
+def waits_for_day(item: OrderItem, now: datetime) -> bool:
+    """Is it approved, and its day not there yet?"""
+    return item.state == State.APPROVED and item.execute_after is not None and item.execute_after > now
+
+
+def _whole_look(items: list[OrderItem], viewer: User, role: Role | None) -> str:
     look = overall_look(items)
-    own = order.requester_id == viewer.pk and viewer.can("orders.approve")
-    return "other_approver" if own and look == State.PENDING else look
+    decides = any(viewer.can(permission) for permission in DECIDES.values())
+    return "other_approver" if decides and role is None and look == State.PENDING else look
 
 
 def _may_withdraw(order: Order, items: list[OrderItem], viewer: User) -> bool:
-    theirs = order.requester_id == viewer.pk or viewer.can("orders.withdraw_any")
-    return theirs and any(item.state in (State.PENDING, State.APPROVED) for item in items)
+    return may_withdraw(viewer, order) and any(
+        item.state in (State.PENDING, State.APPROVED) for item in items
+    )
 
 
-def _why_not(order: Order, viewer: User, deciders: list[User]) -> str:
+def _deciders(order: Order, standing: Standing) -> list[User]:
+    """Who may decide on it now."""
+    people = [*approvers()] if standing.approvers_missing else []
+    if standing.finance_missing:
+        people += [one for one in holders_of(DECIDES[Role.FINANCE]) if one not in people]
+    return [one for one in people if standing.role_for(one, order.requester_id)]
+
+
+def _why_not(order: Order, standing: Standing, viewer: User, deciders: list[User]) -> str:
     """Why the viewer may not decide, and who can."""
-    if viewer.can("orders.approve") and viewer.pk != order.requester_id:
-        return ""
     names = [person.display_name for person in deciders]
     who = f"{' or '.join([', '.join(names[:-1]), names[-1]] if len(names) > 1 else names)} can."
     who = who if names else "There is nobody else yet who can: an administrator has to add an approver."
-    if viewer.pk == order.requester_id and viewer.can("orders.approve"):
+    decides = any(viewer.can(permission) for permission in DECIDES.values())
+    if viewer.pk == order.requester_id and decides:
         return f"You asked for it, so you cannot approve it. {who}"
+    if viewer.pk in {one.approver_id for one in (*standing.approvals, *standing.finance)}:
+        return f"You have approved it. One more person has to. {who}"
+    if decides:
+        return f"It waits for another person now. {who}"
     return f"Your role does not approve orders. {who}"
 
 
-def _view(item: OrderItem, attempts: list[ProviderAttempt], events: Iterable[AuditEvent]) -> ItemView:
+def _view(item: OrderItem, attempts: list[ProviderAttempt], said: list[Resolution], viewer: User) -> ItemView:
     asked, current = Quote.from_json(item.quote), current_quote(item)
     approved = Quote.from_json(item.approved_quote) if item.approved_quote else None
     then = approved if approved and not item.approved_at else asked
@@ -245,7 +296,7 @@ def _view(item: OrderItem, attempts: list[ProviderAttempt], events: Iterable[Aud
         changes=changes(then, current) if moved else [],
         then_was="approved" if then is approved else "asked",
         then_at=then.read_at,
-        unknown=_unknown(item, attempts) if item.state == State.UNKNOWN else None,
+        unknown=unknown_facts(item, attempts, said, viewer) if item.state == State.UNKNOWN else None,
         attempts=len(attempts),
         again_ref=_again_ref(item),
         cancel_again_id=item.owned_number_id
@@ -298,25 +349,3 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(value) if isinstance(value, tuple) else str(value)
-
-
-def _unknown(item: OrderItem, attempts: list[ProviderAttempt]) -> UnknownFacts | None:
-    sent = next((attempt for attempt in reversed(attempts) if attempt.outcome == Outcome.UNKNOWN), None)
-    if sent is None:
-        return None
-    looks = [
-        LookRow(index, datetime.fromisoformat(look["at"]), look["owned"], look["for_sale"])
-        for index, look in enumerate(sent.evidence, 1)
-    ]
-    return UnknownFacts(
-        sent_at=sent.started_at,
-        why=why_unknown(sent.error_kind),
-        provider_words=(sent.response or {}).get("text", "") if sent.http_status else "",
-        timeout_seconds=int(settings.PROVIDER_TIMEOUT_SECONDS),
-        looks=looks[::-1],
-        last_look=looks[-1].at if looks else None,
-        next_look=item.not_before,
-    )
-
-
-__all__ = ["PROVIDER", "ItemView", "OrderPage", "PriceLine", "UnknownFacts", "order_page", "price_lines"]

@@ -18,7 +18,8 @@ from numbersadmin.orders.errors import Moved
 from numbersadmin.orders.lookups import find_owned, read_quotes
 from numbersadmin.orders.machine import amend, move
 from numbersadmin.orders.models import OrderItem, Outcome, ProviderAttempt, State
-from numbersadmin.orders.quotes import Offer, Quote
+from numbersadmin.orders.pausing import held_back
+from numbersadmin.orders.quotes import Offer, Quote, no_worse
 from numbersadmin.orders.recording import (
     answer_facts,
     bought,
@@ -32,6 +33,7 @@ from numbersadmin.orders.recording import (
     taken_keys,
     unknown,
 )
+from numbersadmin.orders.selectors import current_quote
 from numbersadmin.provider.client import Provider
 from numbersadmin.provider.errors import CredentialsRefused, NotOwned, ProviderBusy, ProviderError, Refused
 from numbersadmin.provider.schema import Outcome as Wire
@@ -75,7 +77,8 @@ def execute_item(*, item_id: int, provider: Provider, clock: Clock, at_once: boo
     )
     now = clock()
     waits = item and item.not_before and item.not_before > now and not at_once
-    if item is None or item.state != State.APPROVED or waits:
+    waits = waits or (item and item.execute_after and item.execute_after > now)
+    if item is None or item.state != State.APPROVED or waits or held_back(item):
         return Step(item.state if item else "")
     try:
         if not expire_if_due(item, now):
@@ -124,7 +127,7 @@ def _prepare_purchase(item: OrderItem, provider: Provider, clock: Clock) -> Prov
     if quote is None:
         _not_for_sale(item, find_owned(provider, offer, wait=READ_WAIT), clock())
         return None
-    if quote.fingerprint != item.fingerprint:
+    if not no_worse(current_quote(item), quote):
         with transaction.atomic():
             price_changed(item, quote, actor=None, now=clock())
             next_round(item.order, clock())
@@ -197,20 +200,22 @@ def claim(
     From this commit on the item is never sent again unless the answer proves that nothing happened.
     """
     timeout = timedelta(seconds=float(settings.PROVIDER_TIMEOUT_SECONDS) + LEASE_SECONDS)
+    attempt = ProviderAttempt(
+        item=item,
+        verb=item.kind,
+        number_key=number_key,
+        number=item.number,
+        started_at=now,
+        lease_until=now + timeout,
+        known_keys=known_keys or [],
+    )
     fields: dict[str, Any] = (
         {"executed_quote": quote.to_json(), "initial_month_price": quote.initial_month_price} if quote else {}
     )
     try:
         with transaction.atomic(durable=True):
-            attempt = ProviderAttempt(
-                item=item,
-                verb=item.kind,
-                number_key=number_key,
-                number=item.number,
-                started_at=now,
-                lease_until=now + timeout,
-                known_keys=known_keys or [],
-            )
+            if why := held_back(item):
+                raise Later(why)
             attempt.save(force_insert=True)
             move(
                 item,
@@ -218,7 +223,7 @@ def claim(
                 verb="item.executing",
                 actor=None,
                 now=now,
-                after={"attempt": attempt.pk, "number_key": number_key, "lease_until": attempt.lease_until},
+                after=_claimed(attempt, _cheaper(item, quote)),
                 number_key=number_key,
                 not_before=None,
                 looks=0,
@@ -229,6 +234,23 @@ def claim(
             raise Later("another call for this number is not settled") from error
         raise Moved("Somebody else is carrying this out.") from error
     return attempt
+
+
+def _claimed(attempt: ProviderAttempt, cheaper: dict[str, Any]) -> dict[str, Any]:
+    told = {
+        "attempt": attempt.pk,
+        "number_key": attempt.number_key,
+        "lease_until": attempt.lease_until,
+    }
+    return {**told, **cheaper}
+
+
+def _cheaper(item: OrderItem, quote: Quote | None) -> dict[str, Any]:
+    """What the log notes when the offer is not the approved one any more, but no worse."""
+    approved = current_quote(item)
+    if quote is None or quote.fingerprint == approved.fingerprint:
+        return {}
+    return {"quote_before": approved.to_json(), "quote": quote.to_json()}
 
 
 def send(item: OrderItem, attempt: ProviderAttempt, provider: Provider) -> WriteResult:

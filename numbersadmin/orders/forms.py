@@ -8,8 +8,11 @@ from django import forms
 from numbersadmin.accounts.models import User
 from numbersadmin.formats import phone_intl
 from numbersadmin.orders.errors import OrderError
+from numbersadmin.orders.models import Timing
 from numbersadmin.orders.services import LONGEST_COST_CENTRE, LONGEST_REASON
 
+MOST_SENT = 1000  # items that a form may name
+CHOOSE = "Choose one of the two buttons."
 LISTS = {  # the `state` of an address -> the tab (orders/selectors.py)
     "open": "waiting",
     "mine": "mine",
@@ -87,7 +90,11 @@ class PurchaseForm(RefusableForm):
 
 
 class CancelForm(RefusableForm):
-    """Why a number is given back; the typed number says that this one is meant."""
+    """Why and when a number is given back; now, which leaves no way back, only with the number typed."""
+
+    timing = forms.ChoiceField(
+        label="When?", choices=Timing.choices, initial=Timing.MONTH_END, widget=forms.RadioSelect
+    )
 
     reason = forms.CharField(
         label="Why is it cancelled?",
@@ -98,9 +105,9 @@ class CancelForm(RefusableForm):
     )
     typed_number = forms.CharField(
         label="Type the number to confirm",
+        required=False,
         max_length=100,
         widget=forms.TextInput(attrs={"class": "confirm", "inputmode": "tel", "autocomplete": "off"}),
-        error_messages={"required": "Type the number to confirm."},
     )
     form_token = forms.CharField(widget=forms.HiddenInput, max_length=64)
 
@@ -112,7 +119,7 @@ class CancelForm(RefusableForm):
         initial: MutableMapping[str, Any] | None = None,
     ) -> None:
         super().__init__(data, initial=initial)
-        self.fields["typed_number"].help_text = f"{phone_intl(number)}. Spaces do not matter."
+        self.fields["typed_number"].help_text = f"Only for now: {phone_intl(number)}. Spaces do not matter."
 
 
 class ApproveForm(forms.Form):
@@ -121,6 +128,39 @@ class ApproveForm(forms.Form):
     round = forms.IntegerField(widget=forms.HiddenInput, min_value=0, max_value=32767)
     fingerprint = forms.CharField(widget=forms.HiddenInput, max_length=64)
     comment = forms.CharField(required=False, max_length=LONGEST_REASON)
+    item = forms.TypedMultipleChoiceField(required=False, coerce=int)
+
+    def __init__(self, data: Any = None) -> None:
+        super().__init__(data)
+        sent = [one for one in data.getlist("item") if one.isascii() and one.isdigit()] if data else []
+        self.fields["item"].choices = [(one, one) for one in sent[:MOST_SENT]]  # type: ignore[attr-defined]
+
+    def facts(self) -> dict[str, Any]:
+        """What services.approve takes."""
+        facts = {name: self.cleaned_data[name] for name in ("round", "fingerprint", "comment")}
+        return facts | {"item_ids": set(self.cleaned_data["item"]) or None}
+
+
+class OutcomeForm(RefusableForm):
+    """What an unknown outcome was, as somebody found out outside of the program."""
+
+    done = forms.ChoiceField(choices=[("yes", "yes"), ("no", "no")], error_messages={"required": CHOOSE})
+    evidence = forms.CharField(
+        label="How do you know?",
+        max_length=LONGEST_REASON,
+        help_text="For example: the portal shows it under Numbers, ticket 88213.",
+        error_messages={"required": "Say how you know. It goes on record with your name."},
+    )
+    number_key = forms.CharField(
+        label="Key in the portal", required=False, max_length=255, help_text="If it was bought and shows one."
+    )
+
+
+class ConfirmOutcomeForm(RefusableForm):
+    """Whether the second person agrees with what somebody found out."""
+
+    agree = forms.ChoiceField(choices=[("yes", "yes"), ("no", "no")], error_messages={"required": CHOOSE})
+    reason = forms.CharField(label="Why not?", required=False, max_length=LONGEST_REASON)
 
 
 class RejectForm(RefusableForm):

@@ -10,7 +10,10 @@ from django.conf import settings
 
 from numbersadmin.formats import money_text, phone_intl, when
 from numbersadmin.money import ZERO
+from numbersadmin.orders.models import Timing
 from numbersadmin.orders.quotes import Quote
+
+PAID = {Timing.MONTH_END: "Paid, and used to its last day", Timing.NOW: "Already charged, not refunded"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +98,21 @@ def _if_bought(read: datetime, now: datetime) -> str:
     return ", if bought today" if same else f", if bought on {when(read.astimezone(zone).date())}"
 
 
-def cancel_ledgers(quotes: Iterable[Quote], now: datetime) -> list[Ledger]:
-    """What giving numbers back saves, a ledger per currency; nothing of the running month comes back."""
+def cancel_ledgers(quotes: Iterable[Quote], now: datetime, *, timing: str = Timing.NOW) -> list[Ledger]:
+    """What giving numbers back saves, a ledger per currency; nothing of the running month comes back.
+
+    Now or on the last day of the month saves the same, so `timing` only changes the words.
+    """
     groups: dict[str, list[Quote]] = {}
     for quote in quotes:
         groups.setdefault(quote.currency, []).append(quote)
-    return [_saving(currency, groups[currency], now) for currency in sorted(groups)]
+    return [_saving(currency, groups[currency], now, timing) for currency in sorted(groups)]
 
 
-def _saving(currency: str, quotes: Sequence[Quote], now: datetime) -> Ledger:
+def _saving(currency: str, quotes: Sequence[Quote], now: datetime, timing: str) -> Ledger:
     monthly = total(quote.price_per_month for quote in quotes)
     saved = None if monthly is None else -monthly
-    month = Line(month_of(now), None if monthly is None else ZERO, currency, note="Already charged")
+    month = Line(month_of(now), None if monthly is None else ZERO, currency, note=PAID[Timing(timing)])
     later = Line(f"From {next_month_of(now)}, per month", saved, currency, sign=True, tone="ok strong")
     return Ledger(currency, [later, month], None if monthly is None else monthly * 12, None)
 
@@ -117,8 +123,15 @@ def total(amounts: Iterable[Decimal | None]) -> Decimal | None:
     return None if None in known else sum((amount for amount in known if amount is not None), ZERO)
 
 
-def approve_words(quotes: Sequence[Quote], *, buying: bool, anew: bool) -> str:
-    """What the button of an approver says: verb, what, and what it will cost each month."""
+def approve_words(quotes: Sequence[Quote], *, buying: bool, anew: bool, last: bool = True) -> str:
+    """What the button of an approver says: verb, what, and what it will cost each month.
+
+    When another person has to approve after this one, it does not say that it buys.
+    """
+    if not last:
+        count = f"{len(quotes)} numbers" if len(quotes) > 1 else phone_intl(quotes[0].number)
+        per_month = _per_month(quotes) if buying else ""
+        return f"Approve {count} for {per_month}/month" if per_month else f"Approve {count}"
     if not buying:
         what = phone_intl(quotes[0].number) if len(quotes) == 1 else f"{len(quotes)} numbers"
         return f"Approve and cancel {what}"

@@ -1,9 +1,10 @@
 """Asking the provider about single numbers: what it asks for them, whether they are ours, whether for sale."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from numbersadmin.orders.quotes import Offer, Quote
 from numbersadmin.provider.client import Provider
@@ -27,16 +28,25 @@ class Reading:
 
 
 def read_quotes(
-    provider: Provider, offers: Iterable[Offer], *, now: datetime, wait: float, caller: Caller = "person"
+    provider: Provider,
+    offers: Iterable[Offer],
+    *,
+    now: datetime,
+    wait: float,
+    caller: Caller = "person",
+    search: Mapping[str, Any] | None = None,
 ) -> Reading:
     """Read the offers' prices anew; `wait` is the longest time in seconds to wait for turns altogether.
 
     Numbers that begin alike are read together where that saves calls. A filter's exactness is not documented,
     so absence is believed only of a call for the whole number. Stops at the first trouble.
+    `search`: what a bulk order was gathered with; many of its numbers are on the same few pages still.
     """
     reader = _Reader(provider, dict.fromkeys(offers), now, time.monotonic() + wait, caller)
     reading = reader.reading
     try:
+        if search and len(reader.left) >= WORTH_A_TRY:
+            reader.along(search)
         for country, group in _by(reader.left, lambda offer: offer.country):
             reader.together(country, group)
         for offer in list(reader.left):
@@ -73,6 +83,26 @@ class _Reader:
             self.reading.quotes[offer.ref] = Quote.of_provider(facts, self.now)
             del self.left[offer]
         return facts is not None
+
+    def along(self, search: Mapping[str, Any]) -> None:
+        """Look for offers on the pages where the search found them, and one behind for what moved."""
+        size = self.provider.page_size
+        for number in range(-(-int(search.get("rows", 0)) // size) + 1):
+            if not self.left:
+                return
+            page = self.provider.list_available(
+                page=number,
+                country=search.get("country", ""),
+                capabilities=tuple(search.get("capabilities", ())),
+                number=search.get("number", ""),
+                caller=self.caller,
+                wait=self.wait(),
+            )
+            for facts in page.numbers:
+                if (offer := Offer(facts.country, facts.number)) in self.left:
+                    self.take(offer, facts)
+            if _was_last(page, number, size):
+                return
 
     def together(self, country: str, offers: list[Offer], rows: float | None = None) -> None:
         """Look for offers on one page of what begins alike; `rows` is about how many the provider has of that."""

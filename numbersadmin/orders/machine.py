@@ -19,12 +19,12 @@ from numbersadmin.orders.errors import Moved
 from numbersadmin.orders.models import OrderItem, State
 
 TRANSITIONS: dict[tuple[State, State], str] = {
-    (State.PENDING, State.APPROVED): "an approver approves",
+    (State.PENDING, State.APPROVED): "the last approval needed, or a rule that needs none",
     (State.PENDING, State.REJECTED): "an approver rejects",
     (State.PENDING, State.WITHDRAWN): "the requester withdraws",
     (State.PENDING, State.EXPIRED): "nobody decided in time",
     (State.PENDING, State.FAILED): "gone when it was to be approved",
-    (State.APPROVED, State.PENDING): "the price moved",
+    (State.APPROVED, State.PENDING): "the offer got worse",
     (State.APPROVED, State.WITHDRAWN): "the requester withdraws",
     (State.APPROVED, State.EXPIRED): "the approval ran out",
     (State.APPROVED, State.FAILED): "gone before it was sent",
@@ -34,8 +34,8 @@ TRANSITIONS: dict[tuple[State, State], str] = {
     (State.EXECUTING, State.FAILED): "the provider refuses",
     (State.EXECUTING, State.APPROVED): "surely not sent, to be sent again",
     (State.EXECUTING, State.UNKNOWN): "no definite answer",
-    (State.UNKNOWN, State.DONE): "a look finds that it was done",
-    (State.UNKNOWN, State.FAILED): "looks prove that it was not done",
+    (State.UNKNOWN, State.DONE): "a look finds that it was done, or two persons say so",
+    (State.UNKNOWN, State.FAILED): "looks prove that it was not done, or two persons say so",
     (State.FAILED, State.DONE): "what had been sent shows up late",
     (State.EXPIRED, State.DONE): "what had been sent shows up late",
     (State.WITHDRAWN, State.DONE): "what had been sent shows up late",
@@ -45,6 +45,7 @@ TRANSITIONS: dict[tuple[State, State], str] = {
 DID = {
     "order.submitted": "asked for it",
     "order.approved": "approved it",
+    "order.agreed": "approved it",
     "order.rejected": "rejected it",
     "order.withdrawn": "withdrew it",
     "order.expired": "ended it, because its time ran out",
@@ -86,13 +87,14 @@ def amend(
     actor: User | None = None,
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
+    reason: str = "",
     **fields: Any,
 ) -> None:
     """Change `fields` of an item that stays in its state; recorded when it has a verb. Raises Moved."""
     with transaction.atomic():
         _update(item, now, fields)
         if verb:
-            _record(item, verb, actor, now, "", before, after)
+            _record(item, verb, actor, now, reason, before, after)
 
 
 def _update(item: OrderItem, now: datetime, fields: dict[str, Any]) -> None:

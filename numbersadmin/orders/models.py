@@ -40,6 +40,28 @@ class Verdict(models.TextChoices):
     REJECT = "reject", "Rejected"
 
 
+class Mode(models.TextChoices):
+    """Who decides on an order, as its rule says."""
+
+    AUTO = "auto", "Approved by its rule"
+    ONE = "one", "One approver"
+    TWO = "two", "Two approvers"
+
+
+class Timing(models.TextChoices):
+    """When a cancellation is sent."""
+
+    MONTH_END = "month_end", "On the last day of the paid month"
+    NOW = "now", "Now"
+
+
+class Role(models.TextChoices):
+    """As what a person decides: one of the approvers, or the one more from finance over a budget."""
+
+    APPROVER = "approver", "Approver"
+    FINANCE = "finance", "Finance"
+
+
 class Outcome(models.TextChoices):
     """What became of one write call; no value while it runs."""
 
@@ -58,7 +80,15 @@ class Order(models.Model):
     cost_centre = models.CharField(max_length=100, blank=True)
     sender_id = models.BooleanField(default=False)  # the requester wants to send from the numbers
     form_token = models.CharField(max_length=64, unique=True)
+    mode = models.CharField(max_length=10, choices=Mode.choices, default=Mode.ONE)
+    rule = models.BigIntegerField(null=True)  # the policy that decided on the mode
+    rule_words = models.TextField(blank=True)  # why, as people were told
+    auto_serial = models.PositiveIntegerField(null=True)  # the requester's so many-th order without approver
     approvals_needed = models.PositiveSmallIntegerField(default=1)
+    finance_needed = models.BooleanField(default=False)  # over budget: one more approver, from finance
+    timing = models.CharField(max_length=10, choices=Timing.choices, default=Timing.NOW)
+    search = models.JSONField(null=True)  # the filters whose first so many numbers were ordered
+    paused_at = models.DateTimeField(null=True)  # two unknown outcomes in a row: the rest waits for a person
     round = models.PositiveSmallIntegerField(
         default=1
     )  # a changed price voids the decisions and starts the next
@@ -67,6 +97,18 @@ class Order(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["requester", "created_at"], name="order_by_requester")]
+        constraints = [
+            # Two orders at once cannot both count as the next one without approver: one of them counts again.
+            models.UniqueConstraint(fields=["requester", "auto_serial"], name="order_auto_in_turn"),
+            models.CheckConstraint(
+                condition=Q(mode=Mode.AUTO, auto_serial__isnull=False)
+                | (~Q(mode=Mode.AUTO) & Q(auto_serial__isnull=True)),
+                name="order_auto_is_counted",
+            ),
+            models.CheckConstraint(
+                condition=~Q(mode=Mode.TWO) | Q(approvals_needed=2), name="order_two_need_two"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"order {self.pk}"
@@ -94,12 +136,15 @@ class OrderItem(models.Model):
     changed_quote = models.JSONField(
         null=True, encoder=DjangoJSONEncoder
     )  # what stopped it: the provider's new offer
+    checked_quote = models.JSONField(null=True, encoder=DjangoJSONEncoder)  # last read for a decision
+    checked_at = models.DateTimeField(null=True)
     fingerprint = models.CharField(max_length=64)
     approved_at = models.DateTimeField(null=True)
     approved_price_per_month = MoneyField(null=True)
     approved_setup_price = MoneyField(null=True)
     initial_month_price = MoneyField(null=True)  # of the quote read right before the purchase
     currency = models.CharField(max_length=10, blank=True)
+    execute_after = models.DateTimeField(null=True)  # approved for later, as a cancellation at month's end
     not_before = models.DateTimeField(
         null=True
     )  # earliest next step: a retry, or the next look at an unknown outcome
@@ -143,6 +188,7 @@ class Decision(models.Model):
     round = models.PositiveSmallIntegerField()
     approver = models.ForeignKey(User, on_delete=models.PROTECT, related_name="decisions")
     requester = models.ForeignKey(User, on_delete=models.PROTECT, related_name="decisions_received")
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.APPROVER)
     verdict = models.CharField(max_length=10, choices=Verdict.choices)
     item_ids = models.JSONField()
     fingerprint = models.CharField(max_length=64)
@@ -177,6 +223,7 @@ class ProviderAttempt(models.Model):
     ambiguous = models.BooleanField(
         default=False
     )  # it may have acted although nobody could tell, or still may
+    was_unknown = models.BooleanField(default=False)  # its answer told nothing, whatever became clear later
     known_keys = models.JSONField(default=list)  # keys of the same number that were ours before it was sent
 
     class Meta:
@@ -195,3 +242,39 @@ class ProviderAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verb} {self.number}"
+
+
+class Resolution(models.Model):
+    """An unknown outcome decided by hand: one person says what it was and how they know, another confirms."""
+
+    item = models.ForeignKey(OrderItem, on_delete=models.PROTECT, related_name="resolutions")
+    attempt = models.ForeignKey(ProviderAttempt, on_delete=models.PROTECT, related_name="resolutions")
+    done = models.BooleanField()  # what is said: that the provider did it, or that it did not
+    evidence = models.TextField()
+    number_key = models.CharField(max_length=255, blank=True)  # as the portal shows it, where it was bought
+    proposed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="resolutions_proposed")
+    proposed_at = models.DateTimeField()
+    decided_by = models.ForeignKey(
+        User, null=True, on_delete=models.PROTECT, related_name="resolutions_decided"
+    )
+    decided_at = models.DateTimeField(null=True)
+    confirmed = models.BooleanField(null=True)  # None while it waits
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["item"], condition=Q(decided_at__isnull=True), name="resolution_one_waits"
+            ),
+            models.CheckConstraint(
+                condition=Q(decided_by__isnull=True) | ~Q(decided_by=F("proposed_by")),
+                name="resolution_two_persons",
+            ),
+            models.CheckConstraint(
+                condition=Q(decided_by__isnull=True, decided_at__isnull=True, confirmed__isnull=True)
+                | Q(decided_by__isnull=False, decided_at__isnull=False, confirmed__isnull=False),
+                name="resolution_decided_by_someone",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"resolution of {self.item}"

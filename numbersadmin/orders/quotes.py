@@ -162,6 +162,26 @@ class Quote:
         return None
 
 
+def no_worse(shown: Quote, now: Quote) -> bool:
+    """May what was agreed to at one quote be bought at another? The same, or cheaper with nothing less.
+
+    Another currency, type or sharing, a missing capability, or either price above what was shown: no.
+    The first month's price is not compared: it falls by itself from day to day.
+    """
+    if shown.fingerprint == now.fingerprint:
+        return True
+    same = (shown.offer, shown.type, shown.shared, shown.currency)
+    if same != (now.offer, now.type, now.shared, now.currency) or not now.buyable:
+        return False
+    return set(shown.capabilities) <= set(now.capabilities) and (
+        _at_most(now.price_per_month, shown.price_per_month) and _at_most(now.setup_price, shown.setup_price)
+    )
+
+
+def _at_most(now: Decimal | None, shown: Decimal | None) -> bool:
+    return now is not None and shown is not None and to_micro(now) <= to_micro(shown)
+
+
 @dataclass(frozen=True, slots=True)
 class Costs:
     """What quotes cost together, per currency. `unknown` of them have a price that is not known in full."""

@@ -12,13 +12,16 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.db.models.functions import Greatest
 
 from numbersadmin.accounts.models import User
 from numbersadmin.numbers.models import AcquiredBasis, EndBasis, OwnedNumber
 from numbersadmin.numbers.services import Opening, assign, end_number, open_numbers
 from numbersadmin.orders.machine import amend, move
 from numbersadmin.orders.models import Kind, Order, OrderItem, Outcome, ProviderAttempt, State
+from numbersadmin.orders.pausing import pause_after_unknown
 from numbersadmin.orders.quotes import Quote
+from numbersadmin.orders.timing import execute_after
 from numbersadmin.provider.schema import ProviderNumber, WriteResult
 
 PENDING_DAYS = 14
@@ -32,7 +35,7 @@ def waits_until(item: OrderItem) -> datetime | None:
     if item.state == State.PENDING:
         return item.order.expires_at
     if item.state == State.APPROVED and item.approved_at:
-        return item.approved_at + timedelta(hours=APPROVED_HOURS)
+        return max(item.approved_at, item.execute_after or item.approved_at) + timedelta(hours=APPROVED_HOURS)
     return None
 
 
@@ -53,6 +56,32 @@ def expire_if_due(item: OrderItem, now: datetime) -> bool:
     return True
 
 
+def approve_item(item: OrderItem, quote: Quote, *, actor: User | None, reason: str, now: datetime) -> None:
+    """The last approval needed is there (or its rule needs none): it may be carried out at this quote."""
+    due = execute_after(item.order, now)
+    after: dict[str, Any] = {"quote": quote.to_json()}
+    if due:
+        after["execute_after"] = due
+    move(
+        item,
+        State.APPROVED,
+        verb="order.approved",
+        actor=actor,
+        now=now,
+        reason=reason,
+        after=after,
+        approved_quote=quote.to_json(),
+        approved_at=now,
+        approved_price_per_month=quote.price_per_month,
+        approved_setup_price=quote.setup_price,
+        changed_quote=None,
+        currency=quote.currency,
+        execute_after=due,
+        not_before=due,
+        looks=0,
+    )
+
+
 def price_changed(item: OrderItem, quote: Quote, *, actor: User | None, now: datetime) -> None:
     """The provider's offer is no longer what was asked or approved: nothing is bought, the new one waits.
 
@@ -64,6 +93,8 @@ def price_changed(item: OrderItem, quote: Quote, *, actor: User | None, now: dat
         "changed_quote": quote.to_json(),
         "fingerprint": quote.fingerprint,
         "number_key": quote.number_key,
+        "checked_quote": None,
+        "checked_at": None,
         "approved_at": None,
         "approved_price_per_month": None,
         "approved_setup_price": None,
@@ -77,11 +108,16 @@ def price_changed(item: OrderItem, quote: Quote, *, actor: User | None, now: dat
 
 
 def next_round(order: Order, now: datetime) -> None:
-    """Void the decisions made so far; the order waits for new ones as long as a new order would."""
+    """Void the decisions made so far; the order waits for new ones as long as a new order would.
+
+    What its rule had let through without an approver needs one now: the rule had judged another price.
+    """
     Order.objects.filter(pk=order.pk).update(
-        round=F("round") + 1, expires_at=now + timedelta(days=PENDING_DAYS)
+        round=F("round") + 1,
+        approvals_needed=Greatest(F("approvals_needed"), 1),
+        expires_at=now + timedelta(days=PENDING_DAYS),
     )
-    order.refresh_from_db(fields=["round", "expires_at"])
+    order.refresh_from_db(fields=["round", "approvals_needed", "expires_at"])
 
 
 def failed(
@@ -127,7 +163,8 @@ def unknown(
             not_before=now,
             looks=0,
         )
-        finish(attempt, Outcome.UNKNOWN, now, error_kind=why, ambiguous=True, **facts)
+        finish(attempt, Outcome.UNKNOWN, now, error_kind=why, ambiguous=True, was_unknown=True, **facts)
+        pause_after_unknown(item, now)
 
 
 def not_sent(
@@ -177,16 +214,17 @@ def bought(
     now: datetime,
     note: str = "",
     digest: int | None = None,
+    actor: User | None = None,
     **answer: Any,
 ) -> OwnedNumber:
-    """The number is ours. `note` says how we know when it was not the plain answer: settled or adopted.
+    """The number is ours. `note` says how we know when it was not the plain answer: settled, adopted, by_hand.
 
     A possession already open under the same key, as a sync may have seen it first, is taken and not doubled.
     """
     try:
-        return _bought(item, attempt, facts, now, note, digest, answer)
+        return _bought(item, attempt, facts, now, note, digest, actor, answer)
     except IntegrityError:  # a sync opened the same key between our look and our insert
-        return _bought(item, attempt, facts, now, note, digest, answer)
+        return _bought(item, attempt, facts, now, note, digest, actor, answer)
 
 
 def _bought(
@@ -196,6 +234,7 @@ def _bought(
     now: datetime,
     note: str,
     digest: int | None,
+    actor: User | None,
     answer: dict[str, Any],
 ) -> OwnedNumber:
     with transaction.atomic():
@@ -209,7 +248,7 @@ def _bought(
             item,
             State.DONE,
             verb="item.bought",
-            actor=None,
+            actor=actor,
             now=now,
             after={
                 "attempt": attempt.pk,
@@ -293,7 +332,13 @@ def with_price(facts: ProviderNumber, quote: Quote) -> ProviderNumber:
 
 
 def cancelled(
-    item: OrderItem, attempt: ProviderAttempt | None, *, now: datetime, note: str = "", **answer: Any
+    item: OrderItem,
+    attempt: ProviderAttempt | None,
+    *,
+    now: datetime,
+    note: str = "",
+    actor: User | None = None,
+    **answer: Any,
 ) -> None:
     """The number is no longer ours. `already_gone` says that it was not we who gave it back."""
     with transaction.atomic():
@@ -313,7 +358,7 @@ def cancelled(
             item,
             State.DONE,
             verb="item.cancelled",
-            actor=None,
+            actor=actor,
             now=now,
             after={"attempt": attempt.pk if attempt else None, "note": note},
             note=note,

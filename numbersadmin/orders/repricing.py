@@ -5,13 +5,14 @@ from datetime import datetime
 from django.db import transaction
 
 from numbersadmin.accounts.models import User
+from numbersadmin.orders.deciding import APPROVAL_WAIT, WAIT_EACH, check_buyable
 from numbersadmin.orders.errors import NotAllowed, OutOfDate, PriceUnread
 from numbersadmin.orders.lookups import read_quotes
 from numbersadmin.orders.machine import moved
 from numbersadmin.orders.models import Order, State
 from numbersadmin.orders.quotes import Offer
 from numbersadmin.orders.recording import is_purchase, next_round, price_changed
-from numbersadmin.orders.services import APPROVAL_WAIT, WAIT_EACH, check_buyable
+from numbersadmin.orders.submitting import MOST_ITEMS
 from numbersadmin.provider.client import Provider
 
 
@@ -29,7 +30,8 @@ def reprice(*, provider: Provider, actor: User, order: Order, round: int, now: d
         raise moved(items[0])
     if order.round != round:
         raise OutOfDate("The order has changed since you opened it. Look at it as it is now, then decide.")
-    reading = read_quotes(provider, waiting, now=now, wait=max(APPROVAL_WAIT, WAIT_EACH * len(waiting)))
+    wait = max(APPROVAL_WAIT, WAIT_EACH * min(len(waiting), MOST_ITEMS))
+    reading = read_quotes(provider, waiting, now=now, wait=wait, search=order.search)
     if reading.problem:
         raise PriceUnread("The price could not be checked, so nothing was changed. Try again in a moment.")
     fresh = [(waiting[quote.offer], quote) for quote in reading.quotes.values()]

@@ -10,7 +10,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 
 from numbersadmin.accounts.models import User
-from numbersadmin.accounts.roles import PERMISSIONS
+from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.orders.models import (
     LIVE,
     Decision,
@@ -21,8 +21,12 @@ from numbersadmin.orders.models import (
     State,
     Verdict,
 )
-from numbersadmin.orders.quotes import Costs, Quote, costs_of
+from numbersadmin.orders.quotes import Costs, Quote, costs_of, fingerprint_of
 from numbersadmin.orders.quotes import Offer as Offer  # also for other apps
+from numbersadmin.orders.standing import DECIDES, standing_of
+from numbersadmin.orders.standing import approvers as approvers
+from numbersadmin.orders.standing import waiting_for as waiting_for
+from numbersadmin.orders.timing import execute_after
 
 OPEN = (State.PENDING, State.APPROVED, State.EXECUTING, State.UNKNOWN)
 OVER = (State.REJECTED, State.WITHDRAWN, State.EXPIRED, State.FAILED)
@@ -62,12 +66,26 @@ def current_quote(item: OrderItem) -> Quote:
     return Quote.from_json(approved or item.changed_quote or item.quote)
 
 
+def shown_quote(item: OrderItem) -> Quote:
+    """The offer that a page shows for a decision: as last read for one, else the one that counts."""
+    return Quote.from_json(item.checked_quote) if item.checked_quote else current_quote(item)
+
+
+def shown_fingerprint(order: Order, items: Iterable[OrderItem], now: datetime) -> str:
+    """What a page that asks for a decision shows: the offers, and the day that a cancellation waits for."""
+    due = execute_after(order, now)
+    shown = [shown_quote(item).fingerprint if item.checked_quote else item.fingerprint for item in items]
+    return fingerprint_of([*shown, *([due.isoformat()] if due else [])])
+
+
 def look_of(item: OrderItem) -> str:
     """The key into formats.LOOKS for an item: its state, or a more telling word for it."""
     if item.state == State.PENDING and item.changed_quote:
         return "price_changed"
     if item.state == State.FAILED and item.failure == "gone":
         return "gone"
+    if item.state == State.APPROVED and item.execute_after:
+        return "scheduled"
     return item.state
 
 
@@ -100,24 +118,23 @@ def live_cancels(owned_ids: Iterable[int]) -> dict[int, int]:
     return dict(rows.values_list("owned_number_id", "order_id"))
 
 
-def waiting_for(user: User) -> QuerySet[Order]:
-    """The orders that this person may decide on now, oldest first."""
-    if not user.can("orders.approve"):
-        return Order.objects.none()
-    pending = OrderItem.objects.filter(order=OuterRef("pk"), state=State.PENDING)
-    return Order.objects.filter(Exists(pending)).exclude(requester=user).order_by("created_at", "id")
-
-
-def approvers() -> QuerySet[User]:
-    """Everyone who may approve, by name; a requester among them is not to be shown."""
-    roles = [role for role, permissions in PERMISSIONS.items() if "orders.approve" in permissions]
-    return User.objects.filter(is_active=True, grants__role__in=roles).distinct().order_by("username")
-
-
 def items_in_state(state: State, *, kind: Kind | None = None) -> QuerySet[OrderItem]:
     """Items that stand so, oldest first, with their order: as the front page counts and lists them."""
     items = OrderItem.objects.filter(state=state).select_related("order__requester").order_by("updated_at")
     return items.filter(kind=kind) if kind else items
+
+
+def cancel_warnings(owned: OwnedNumber) -> list[str]:
+    """What speaks against giving a number back, as far as the provider's list and our own records tell."""
+    version = owned.versions.filter(valid_to=None).first()
+    raw = version.raw if version else {}
+    permissions, keywords = raw.get("editPermissions"), raw.get("keywords")
+    warnings = []
+    if keywords and isinstance(keywords, list):
+        warnings.append("Keywords are set up on it at Infobip. They stop working with it.")
+    if isinstance(permissions, dict) and permissions.get("canEditNumber") is False:
+        warnings.append("Infobip says that this account may not change it, so it may refuse to release it.")
+    return warnings
 
 
 # The list --------------------------------------------------------------------------------------------------------
@@ -133,6 +150,7 @@ class OrderRow:
     costs: Costs
     may_decide: bool
     decision: Decision | None  # the last one
+    brief: Any = None  # orders/brief.py, where the list shows it
 
     @property
     def first(self) -> OrderItem:
@@ -204,15 +222,16 @@ def _row(order: Order, viewer: User) -> OrderRow:
     items, decisions = list(order.items.all()), list(order.decisions.all())
     look = overall_look(items)
     waits = any(item.state == State.PENDING for item in items)
-    approver = viewer.can("orders.approve")
-    if waits and approver and order.requester_id == viewer.pk:
+    role = standing_of(order, decisions).role_for(viewer, order.requester_id) if waits else None
+    decides = any(viewer.can(permission) for permission in DECIDES.values())
+    if waits and decides and role is None and look == State.PENDING:
         look = "other_approver"
     return OrderRow(
         order=order,
         items=items,
         look=look,
         costs=order_costs(items),
-        may_decide=waits and approver and order.requester_id != viewer.pk,
+        may_decide=role is not None,
         decision=decisions[-1] if decisions else None,
     )
 

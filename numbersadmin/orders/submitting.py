@@ -2,21 +2,24 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, models, transaction
 
 from numbersadmin.accounts.models import User
-from numbersadmin.audit.services import event, record_all
+from numbersadmin.audit.services import event, record, record_all
 from numbersadmin.formats import phone_intl
 from numbersadmin.numbers.models import OwnedNumber, Status
 from numbersadmin.orders.errors import AlreadyOrdered, AlreadyOwned, Incomplete, NotAllowed, NotOwnedAnyMore
-from numbersadmin.orders.models import Kind, Order, OrderItem, State
+from numbersadmin.orders.models import Kind, Mode, Order, OrderItem, State, Timing
 from numbersadmin.orders.quotes import Offer, Quote
-from numbersadmin.orders.recording import PENDING_DAYS
+from numbersadmin.orders.recording import PENDING_DAYS, approve_item
+from numbersadmin.orders.ruling import apply_rule
 from numbersadmin.orders.selectors import live_cancels, live_purchases
 from numbersadmin.provider.schema import digits, same_number
 
 MOST_ITEMS = 20
+MOST_BULK = 500  # the first so many of a search
 LONGEST_REASON = 1000
 LONGEST_COST_CENTRE = 100
 
@@ -31,8 +34,12 @@ def submit_purchase(
     sender_id: bool,
     form_token: str,
     now: datetime,
+    search: dict[str, Any] | None = None,
 ) -> Order:
-    """Ask for these numbers at these prices, read a moment ago. The same form sent again is the same order."""
+    """Ask for these numbers at these prices, read a moment ago. The same form sent again is the same order.
+
+    `search`: they are the first so many that fit it (available/bulk.py), so there may be up to MOST_BULK.
+    """
     if first := _sent_before(actor, form_token):
         return first
     _check_request(actor, reason, cost_centre, form_token)
@@ -45,12 +52,13 @@ def submit_purchase(
         owner=owner,
         cost_centre=cost_centre.strip(),
         sender_id=sender_id,
+        search=search,
         form_token=form_token,
         created_at=now,
         expires_at=now + timedelta(days=PENDING_DAYS),
     )
     try:
-        _check_quotes(quotes)
+        _check_quotes(quotes, MOST_BULK if search else MOST_ITEMS)
         return _save(order, [_item(order, quote, now) for quote in quotes], now)
     except (IntegrityError, AlreadyOrdered):  # perhaps this form's own order was made a moment ago
         if first := _sent_before(actor, form_token):
@@ -60,16 +68,27 @@ def submit_purchase(
 
 
 def submit_cancel(
-    *, actor: User, owned: OwnedNumber, typed_number: str, reason: str, form_token: str, now: datetime
+    *,
+    actor: User,
+    owned: OwnedNumber,
+    reason: str,
+    form_token: str,
+    now: datetime,
+    timing: str = Timing.NOW,
+    typed_number: str = "",
 ) -> Order:
-    """Ask to give an owned number back. The number typed by the person has to be this one."""
+    """Ask to give an owned number back, on the last day of the paid month or now.
+
+    Now leaves no way back, so for that the whole number has to be typed.
+    """
     if first := _sent_before(actor, form_token):
         return first
     _check_request(actor, reason, owned.cost_centre, form_token)
     owned.refresh_from_db()
     if owned.status == Status.ENDED:
         raise NotOwnedAnyMore(f"{phone_intl(owned.number)} is no longer yours. There is nothing to cancel.")
-    _check_typed(owned.number, typed_number)
+    if timing != Timing.MONTH_END:
+        _check_typed(owned.number, typed_number)
     order = Order(
         kind=Kind.CANCEL,
         requester=actor,
@@ -77,6 +96,7 @@ def submit_cancel(
         owner=owned.owner,
         cost_centre=owned.cost_centre,
         form_token=form_token,
+        timing=timing,
         created_at=now,
         expires_at=now + timedelta(days=PENDING_DAYS),
     )
@@ -113,11 +133,11 @@ def _check_request(actor: User, reason: str, cost_centre: str, form_token: str) 
         raise Incomplete(f"Keep the cost centre to {LONGEST_COST_CENTRE} characters.", field="cost_centre")
 
 
-def _check_quotes(quotes: Sequence[Quote]) -> None:
+def _check_quotes(quotes: Sequence[Quote], most: int) -> None:
     if not quotes:
         raise Incomplete("Choose at least one number to order.")
-    if len(quotes) > MOST_ITEMS:
-        raise Incomplete(f"An order holds {MOST_ITEMS} numbers at most. Leave some out, or order twice.")
+    if len(quotes) > most:
+        raise Incomplete(f"An order holds {most} numbers at most. Leave some out, or order twice.")
     if len({quote.ref for quote in quotes}) < len(quotes):
         raise Incomplete("The same number is in this order twice. Leave one out.")
     for quote in quotes:
@@ -175,8 +195,25 @@ def _item(order: Order, quote: Quote, now: datetime) -> OrderItem:
 
 
 def _save(order: Order, items: list[OrderItem], now: datetime) -> Order:
+    """Keep the order under the rule that fits it; one that its rule lets through is approved in the same breath."""
+    for last in (False, True):
+        try:
+            return _save_under_rule(order, items, now)
+        except IntegrityError:  # perhaps another order of this person was counted at the same moment
+            order.pk = None
+            if last or order.mode != Mode.AUTO:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _save_under_rule(order: Order, items: list[OrderItem], now: datetime) -> Order:
+    quotes = [Quote.from_json(item.quote) for item in items]
     with transaction.atomic():
+        protected = any(item.owned_number and item.owned_number.protected_at for item in items)
+        apply_rule(order, quotes, protected=protected, now=now)
         order.save(force_insert=True)
+        for item in items:
+            item.order = order
         OrderItem.objects.bulk_create(items)
         record_all(
             event(
@@ -184,10 +221,24 @@ def _save(order: Order, items: list[OrderItem], now: datetime) -> Order:
                 verb="order.submitted",
                 subject=item,
                 at=now,
-                after={"state": State.PENDING, "kind": order.kind, "quote": item.quote},
+                after={
+                    "state": State.PENDING,
+                    "kind": order.kind,
+                    "quote": item.quote,
+                    "mode": order.mode,
+                    "rule": order.rule,
+                },
                 reason=order.reason,
                 related=order,
             )
             for item in items
         )
+        if order.mode == Mode.AUTO and not order.finance_needed:
+            for item, quote in zip(items, quotes, strict=True):
+                approve_item(item, quote, actor=None, reason=order.rule_words, now=now)
     return order
+
+
+def note_altered_form(*, actor: User, subject: models.Model, now: datetime) -> None:
+    """Somebody sent a form that is not as we made it: nothing is done, and that it was tried is kept."""
+    record(actor=actor, verb="order.form_refused", subject=subject, at=now)

@@ -4,11 +4,11 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from numbersadmin.orders.errors import Moved
 from numbersadmin.orders.execution import Clock, Step, execute_item
-from numbersadmin.orders.models import OrderItem, ProviderAttempt, State
+from numbersadmin.orders.models import Order, OrderItem, ProviderAttempt, State
 from numbersadmin.orders.recording import APPROVED_HOURS, expire_if_due
 from numbersadmin.orders.settling import abandon, settle_item
 from numbersadmin.provider.client import Provider
@@ -44,13 +44,33 @@ def carry_out(*, item_id: int, provider: Provider, clock: Clock) -> Step:
     return step
 
 
+def carry_out_order(*, order_id: int, provider: Provider, clock: Clock, longest: timedelta) -> bool:
+    """Carry out what of an order is due, one item after the other; True when time ran out before it was over.
+
+    Stops at trouble that would end the next one alike; the sweep goes on when that is over.
+    """
+    start = clock()
+    due = OrderItem.objects.filter(order=order_id, state=State.APPROVED)
+    due = due.filter(Q(not_before=None) | Q(not_before__lte=start))
+    for pk in due.order_by("approved_at", "id").values_list("pk", flat=True):
+        if clock() - start > longest:
+            return True
+        step = carry_out(item_id=pk, provider=provider, clock=clock)
+        if step.problem and isinstance(step.problem, CONCERNS_ALL):
+            return False
+        if Order.objects.filter(pk=order_id, paused_at__isnull=False).exists():
+            return False
+    return False
+
+
 def sweep(
     *, provider: Provider, clock: Clock, at_once: bool = False, leave: timedelta = timedelta()
 ) -> Swept:
     """Expire, find abandoned calls, carry out what is approved, look for what is unknown and due.
 
     `at_once` carries out what was put off too, and looks for all unknown outcomes, due or not. Items approved
-    less than `leave` ago are left to the worker that was told of them.
+    less than `leave` ago, and orders of which something was sent so lately, are left to the worker that was
+    told of them.
     """
     swept, start = Swept(), clock()
     swept.expired = expire(start)
@@ -60,6 +80,11 @@ def sweep(
     if not at_once:
         untouched = Q(not_before=None, approved_at__lte=start - leave)
         approved = approved.filter(untouched | Q(not_before__lte=start))
+    if leave:
+        lately = ProviderAttempt.objects.filter(
+            item__order=OuterRef("order"), started_at__gt=start - leave, outcome__isnull=False
+        )
+        approved = approved.exclude(Exists(lately.exclude(item=OuterRef("pk"))))
     for pk in approved.order_by("approved_at", "id").values_list("pk", flat=True):
         step = execute_item(item_id=pk, provider=provider, clock=clock, at_once=at_once)
         swept.executed += step.state != State.APPROVED

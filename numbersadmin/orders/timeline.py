@@ -8,14 +8,17 @@ from typing import Any
 
 from numbersadmin.accounts.models import User
 from numbersadmin.audit.models import ActorType, AuditEvent
-from numbersadmin.formats import money_text, phone_intl
-from numbersadmin.orders.models import Kind, Order, OrderItem, State
+from numbersadmin.formats import money_text, phone_intl, when
+from numbersadmin.orders.models import Kind, Order, OrderItem, Role, State
 from numbersadmin.orders.quotes import Quote, costs_of
 from numbersadmin.orders.words import FAILURES, PROVIDER, why_unknown
 
 ICONS = {
     "order.submitted": ("plus", ""),
     "order.approved": ("check", "ok"),
+    "order.agreed": ("check", "ok"),
+    "item.outcome_proposed": ("eye", "warn"),
+    "item.outcome_refused": ("x", ""),
     "order.rejected": ("circle-x", "bad"),
     "order.withdrawn": ("ban", ""),
     "order.expired": ("clock", ""),
@@ -27,6 +30,8 @@ ICONS = {
     "item.unknown": ("help-circle", "warn"),
     "item.not_sent": ("clock", ""),
 }
+
+AGREED = "approved it; more approvals are needed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,8 @@ def _entry(order: Order, events: list[AuditEvent], total: int, names: dict[int, 
     first = events[0]
     icon, tone = ICONS.get(first.verb, ("circle-dashed", ""))
     who = ""
-    if first.actor_type == ActorType.USER and first.verb.startswith("order."):  # items change by themselves
+    # Items change by themselves, but for what people find out about them.
+    if first.actor_type == ActorType.USER and first.verb.startswith(("order.", "item.outcome")):
         who = "You" if first.actor_id == viewer.pk else names.get(first.actor_id or 0, first.actor)
     text = _text(order, events)
     if total > 1 and len(events) == 1:
@@ -80,7 +86,12 @@ def _text(order: Order, events: list[AuditEvent]) -> str:
         case "order.submitted":
             return f"asked for {things}" if buying else f"asked to cancel {things}"
         case "order.approved":
-            return f"approved {_per_month(events)}" if buying else "approved the cancellation"
+            if not first.actor_id:
+                return "Approved by its rule"
+            return f"approved {_per_month(events)}" if buying else _cancel_on(after)
+        case "order.agreed":
+            finance = after.get("as") == Role.FINANCE
+            return "approved it for finance; more approvals are needed" if finance else AGREED
         case "order.rejected":
             return "rejected it" if count == 1 else f"rejected {things}"
         case "order.withdrawn":
@@ -88,7 +99,7 @@ def _text(order: Order, events: list[AuditEvent]) -> str:
         case "order.expired":
             return "Expired, because it waited too long"
         case "item.executing":
-            return "Price unchanged, purchase sent" if buying else "Number checked, cancellation sent"
+            return _sent(after) if buying else "Number checked, cancellation sent"
         case "item.price_changed":
             return f"Price check: {_per_month(events)}. Stopped before buying"
         case "item.bought":
@@ -99,9 +110,32 @@ def _text(order: Order, events: list[AuditEvent]) -> str:
             return FAILURES.get(after.get("failure", ""), "It could not be done.")
         case "item.unknown":
             return f"Outcome unknown: {why_unknown(after.get('why', ''))}"
+        case "item.outcome_proposed":
+            did = "was " if after.get("done") else "was not "
+            return f"says that it {did}{'bought' if buying else 'cancelled'}; somebody else has to confirm"
+        case "item.outcome_refused":
+            return "does not agree; it stays unknown"
         case "item.not_sent":
             return f"Not sent: {after.get('text') or 'the provider was busy'}. Trying again"
     return first.verb
+
+
+def _sent(after: dict[str, Any]) -> str:
+    """The price was checked right before: it was what had been approved, or less."""
+    if "quote_before" not in after:
+        return "Price unchanged, purchase sent"
+    was, now = Quote.from_json(after["quote_before"]), Quote.from_json(after["quote"])
+    if was.price_per_month == now.price_per_month or now.price_per_month is None:
+        return "Offer better than approved, purchase sent"
+    return (
+        f"Price lower than approved, {money_text(now.price_per_month, now.currency)} per month, purchase sent"
+    )
+
+
+def _cancel_on(after: dict[str, Any]) -> str:
+    due = after.get("execute_after")
+    day = f" for {when(datetime.fromisoformat(due), 'date')}" if due else ""
+    return f"approved the cancellation{day}"
 
 
 def _per_month(events: Iterable[AuditEvent]) -> str:
@@ -118,6 +152,8 @@ def _ahead(order: Order, items: Sequence[OrderItem], viewer: User) -> list[str]:
     if State.PENDING in states:
         yours = viewer.can("orders.approve") and viewer.pk != order.requester_id
         ahead.append("Your decision" if yours else "Decision by another approver")
+    if order.paused_at and State.APPROVED in states:
+        ahead.append("Somebody lets the rest of the order go on")
     if states & {State.PENDING, State.APPROVED}:
         bought = f"Price checked once more, then bought from {PROVIDER}"
         ahead.append(bought if buying else f"Number checked once more, then cancelled at {PROVIDER}")

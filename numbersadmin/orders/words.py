@@ -18,6 +18,8 @@ FAILURES = {
     "not_sent": f"{PROVIDER} could not be reached after several tries. Nothing was done.",
     "not_bought": "It was not bought: it is not on the purchased list and still for sale.",
     "not_cancelled": f"It was not cancelled: {PROVIDER} still lists it as yours.",
+    "said_not_bought": "It was not bought: two people looked into it and say so.",
+    "said_not_cancelled": "It was not cancelled: two people looked into it and say so.",
     "reservation_failed": f"{PROVIDER} took the order and gave it up. Nothing was bought.",
     "key_mismatch": f"{PROVIDER} lists it under another key now. Nothing was cancelled. Sync, then ask again.",
     "key_unusable": f"Its key cannot be part of an address. Nothing was sent. Cancel it at {PROVIDER} itself.",
@@ -27,6 +29,7 @@ NOTES = {
     "settled": "No answer came, but it was found on the purchased list.",
     "adopted": "It showed up on the purchased list after its order had ended.",
     "found": f"{PROVIDER} had put it off, but it was found on the purchased list. It was not sent again.",
+    "by_hand": "No answer came; two people looked into it and say so.",
     "confirmed": f"No answer came, but {PROVIDER} confirms that it is gone.",
     "already_gone": f"It was already gone at {PROVIDER}.",
 }
@@ -71,6 +74,8 @@ def happened(item: OrderItem) -> str:
     if item.state == State.PENDING and item.changed_quote:
         return "The price changed, so nothing was bought"
     if item.state == State.APPROVED:
+        if item.execute_after and item.execute_after == item.not_before:
+            return f"Will be cancelled on {when(item.execute_after)}"
         waits = f"Put off until {when(item.not_before, 'seconds')}" if item.not_before else ""
         return waits or ("To be bought next" if item.kind == Kind.PURCHASE else "To be cancelled next")
     return ""

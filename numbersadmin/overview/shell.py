@@ -11,6 +11,7 @@ from django.utils import timezone
 from numbersadmin.accounts.models import User
 from numbersadmin.formats import ago, when
 from numbersadmin.orders.selectors import waiting_for
+from numbersadmin.policies.selectors import current_stop, waiting_for_confirmation
 from numbersadmin.provider.client import get_provider
 from numbersadmin.sync.selectors import freshness, last_complete
 
@@ -43,9 +44,15 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         return {}
     now = timezone.now()
     health, banners = provider_health(person, now)
+    if on := current_stop():
+        who = f"{on.stopped_by.display_name}, {when(on.stopped_at)}: {on.reason}"
+        banners.append(
+            Banner("warn", "Buying and cancelling are stopped.", who, "/policies/", "Look", "player-pause")
+        )
     return {
         "shell": {
             "waiting": waiting_for(person).count(),
+            "policies": waiting_for_confirmation(person).count(),
             "health": health,
             "banners": banners,
             "sandbox": settings.SANDBOX,

@@ -34,6 +34,17 @@ def test_refuses_change(event, statement):
     assert AuditEvent.objects.get(pk=event.pk).verb == "user.greeted"
 
 
+def test_every_append_only_table_has_its_triggers_after_all_migrations():
+    """A migration that alters such a table builds it anew on SQLite, and would lose them."""
+    where = "pg_trigger t" if connection.vendor == "postgresql" else "sqlite_master t WHERE type = 'trigger'"
+    name = "tgname" if connection.vendor == "postgresql" else "name"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {name} FROM {where}")
+        found = {row[0] for row in cursor.fetchall()}
+    kinds = ("no_change", "no_truncate") if connection.vendor == "postgresql" else ("no_update", "no_delete")
+    assert {f"{table}_{kind}" for table in append_only.TABLES for kind in kinds} <= found
+
+
 def test_refuses_replacing_a_row(event):
     if connection.vendor == "postgresql":
         statement = "TRUNCATE audit_auditevent"

@@ -29,7 +29,7 @@ class _Reader(HTMLParser):
             return
         elif tag == "input" and facts.get("type") == "hidden":
             self._form.setdefault(facts["name"], []).append(facts.get("value", ""))
-        elif tag == "input" and (facts.get("type") != "checkbox" or "checked" in facts):
+        elif tag == "input" and (facts.get("type") not in ("checkbox", "radio") or "checked" in facts):
             self._form[facts["name"]] = [facts.get("value", "on" if facts["type"] == "checkbox" else "")]
         elif tag == "textarea":
             self._area = facts["name"]

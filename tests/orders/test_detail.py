@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from numbersadmin.accounts.models import User
 from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.orders import services
+from numbersadmin.orders.card import decision_card
 from numbersadmin.orders.detail import OrderPage, order_page
 from numbersadmin.orders.models import Order
 from numbersadmin.orders.quotes import Offer
@@ -58,7 +59,8 @@ def test_an_approver_sees_what_waits_and_what_it_costs(desk: Desk, approvers: li
         "Price checked once more, then bought from Infobip",
     ]
     assert page.timeline[0].quote == "Order confirmations"
-    assert desk.approve(order, round=page.round, fingerprint=page.fingerprint).approved
+    seen = decision_card(page, provider=None, now=desk.clock()).fingerprint
+    assert desk.approve(order, round=page.round, fingerprint=seen).approved
 
 
 def test_who_asked_is_told_who_can_approve(desk: Desk, approvers: list[User]):
@@ -133,7 +135,7 @@ def test_an_unknown_outcome_tells_what_is_known(desk: Desk, sandbox: Any):
     desk.clock.on(60)
     desk.sweep()
     page = page_of(item.order, desk.cast.manager, desk)
-    assert (page.look, page.working, page.next_refresh, page.settled) == ("unknown", True, 10, 0)
+    assert (page.look, page.working, page.next_refresh, page.progress.settled) == ("unknown", True, 10, 0)
     [view] = page.unknown
     facts = view.unknown
     assert (facts.sent_at, facts.why) == (sent, "Infobip did not answer in time")
@@ -150,11 +152,11 @@ def test_progress_counts_what_is_over(desk: Desk, sandbox: Any):
     order = desk.order(*TWO)
     desk.approve(order)
     page = page_of(order, desk.cast.manager, desk)
-    assert (page.working, page.next_refresh, page.settled, page.total) == (True, 2, 0, 2)
+    assert (page.working, page.next_refresh, page.progress.settled, page.total) == (True, 2, 0, 2)
     sandbox.api("outside", {"act": "taken", "number": NUMBER})
     desk.sweep()
     page = page_of(order, desk.cast.manager, desk)
-    assert (page.working, page.settled, page.counts) == (False, 2, {"failed": 1, "done": 1})
+    assert (page.working, page.progress.settled, page.counts) == (False, 2, {"failed": 1, "done": 1})
     gone, bought = page.items
     assert (gone.look, gone.again_ref) == ("gone", OFFER.ref)
     assert gone.happened == "Somebody else bought it first. Nothing was charged."

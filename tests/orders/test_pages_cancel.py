@@ -12,7 +12,7 @@ from tests.orders.desk import Desk, item_of
 from tests.orders.pages import Page, get
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("today")]
-WHY = {"reason": "The shop closed", "typed_number": "+44 7860 041117"}
+WHY = {"reason": "The shop closed", "timing": "now", "typed_number": "+44 7860 041117"}
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_says_what_is_lost_and_what_is_saved(manager: Client, owned: OwnedNumber
     for words in (
         "Cancel +44 7860 041117?",
         "This cannot be undone",
-        "available for others to buy , at once. You may never get it back.",
+        "available for others to buy . You may never get it back.",
         "nobody, or its next owner",
         "October is already charged. Nothing is refunded.",
         "From November, per month",
@@ -147,6 +147,8 @@ def test_strangers_unknown_ids_and_wrong_methods(client: Client, manager: Client
 
 def test_what_people_write_is_shown_as_text(manager: Client, owned: OwnedNumber):
     evil = "<img src=x onerror=alert(1)>"
-    answer = Page(get(manager, at(owned)).send(manager, "order-cancel", reason=evil, typed_number=evil))
+    answer = Page(
+        get(manager, at(owned)).send(manager, "order-cancel", reason=evil, timing="now", typed_number=evil)
+    )
     assert answer.status == 422
     assert evil not in answer.html

@@ -143,13 +143,13 @@ def test_settle_tells_of_trouble(desk: Desk, sandbox: Any, real_time: None):
     assert "trouble with the provider:" in settle()
 
 
-def test_the_task_of_an_item_carries_it_out(desk: Desk, sandbox: Any, real_time: None):
+def test_the_task_of_an_order_carries_it_out(desk: Desk, sandbox: Any, real_time: None):
     item = desk.approved()
     sandbox.fault("purchase", "reset", act=True)
-    tasks.execute_item(item_id=item.pk)
+    tasks.execute_order(order_id=item.order_id)
     assert again(item).state == "done"
-    tasks.execute_item(item_id=item.pk)
-    tasks.execute_item(item_id=10**9)
+    tasks.execute_order(order_id=item.order_id)
+    tasks.execute_order(order_id=10**9)
     tasks.sweep()
     assert len(sandbox.requests("purchase")) == 1
     assert AuditEvent.objects.get(verb="item.bought").source == "celery"
@@ -162,18 +162,18 @@ def test_a_broker_that_is_down_loses_nothing(desk: Desk, monkeypatch: pytest.Mon
         told.append(message)
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(tasks.execute_item, "apply_async", refuses)
-    tasks.enqueue([item.pk, item.pk + 1])
+    monkeypatch.setattr(tasks.execute_order, "apply_async", refuses)
+    tasks.enqueue([item.order_id, item.order_id + 1])
     assert len(told) == 1  # each try can take a second: the sweep does the others
     desk.sweep()
     assert again(item).state == "done"
 
 
-def test_a_message_names_the_item_and_nothing_else(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+def test_a_message_names_the_order_and_nothing_else(desk: Desk, monkeypatch: pytest.MonkeyPatch):
     told = []
-    monkeypatch.setattr(tasks.execute_item, "apply_async", lambda **message: told.append(message))
+    monkeypatch.setattr(tasks.execute_order, "apply_async", lambda **message: told.append(message))
     tasks.enqueue([1, 2])
-    assert told == [{"kwargs": {"item_id": item}, "retry": False} for item in (1, 2)]
+    assert told == [{"kwargs": {"order_id": order}, "retry": False} for order in (1, 2)]
 
 
 def test_a_call_that_was_claimed_and_not_sent_is_not_sent_later(desk: Desk, sandbox: Any):

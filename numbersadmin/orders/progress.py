@@ -1,0 +1,58 @@
+"""How far an order that is being carried out has come: what is done, what failed and why, and the time left."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from numbersadmin.orders.models import OrderItem, ProviderAttempt, State
+from numbersadmin.orders.words import FAILURES
+
+EACH = 2.5  # seconds for a number, until this order's own pace is known: two turns at the provider
+ENOUGH = 3  # numbers after which it is
+OVER = (State.DONE, State.FAILED, State.REJECTED, State.EXPIRED, State.WITHDRAWN)
+LEFT = (State.APPROVED, State.EXECUTING)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Counts of an order's numbers; `failures` by reason, the most frequent first.
+
+    `seconds_left` is None when nothing is left to send, or when nothing is being sent.
+    """
+
+    done: int
+    failed: int
+    unknown: int
+    settled: int
+    total: int
+    seconds_left: int | None
+    failures: list[tuple[str, int]]
+
+
+def progress_of(
+    items: Sequence[OrderItem], attempts: Iterable[ProviderAttempt], now: datetime, *, held: bool
+) -> Progress:
+    """The progress of an order. `held`: it is paused, stopped or waits for its day, so no time can be told."""
+    states = Counter(item.state for item in items)
+    left = sum(states[state] for state in LEFT)
+    reasons = Counter(
+        FAILURES.get(item.failure, "It could not be done.") for item in items if item.state == State.FAILED
+    )
+    return Progress(
+        done=states[State.DONE],
+        failed=states[State.FAILED],
+        unknown=states[State.UNKNOWN],
+        settled=sum(states[state] for state in OVER),
+        total=len(items),
+        seconds_left=None if held or not left else round(left * _each(attempts, now)),
+        failures=reasons.most_common(),
+    )
+
+
+def _each(attempts: Iterable[ProviderAttempt], now: datetime) -> float:
+    """Seconds that one number took, by the last ones of this order."""
+    started = sorted(attempt.started_at for attempt in attempts)[-20:]
+    if len(started) < ENOUGH:
+        return EACH
+    return max(0.1, (now - started[0]).total_seconds() / len(started))

@@ -1,0 +1,207 @@
+"""Which policy decides on an order and why, what a cost centre may spend, and whether everything is stopped."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from django.db.models import QuerySet
+
+from numbersadmin.accounts.models import User
+from numbersadmin.accounts.selectors import holders_of
+from numbersadmin.formats import country_name, money_text
+from numbersadmin.money import ZERO
+from numbersadmin.policies.models import ApprovalPolicy, Budget, PolicyMode, PolicyState, Stop
+
+STRICTNESS = [PolicyMode.AUTO, PolicyMode.ONE, PolicyMode.TWO]
+ASKS_FOR = {
+    PolicyMode.AUTO: "approves it without a person",
+    PolicyMode.ONE: "asks for one approver",
+    PolicyMode.TWO: "asks for two approvers",
+}
+THINGS = {"purchase": "purchases", "cancel": "cancellations"}
+NO_RULE = "No rule covers this, so one approver decides."
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One item of an order as rules see it; prices of a full month and of the set-up, None when unknown."""
+
+    kind: str
+    country: str
+    currency: str
+    per_month: Decimal | None
+    setup: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """Who decides on an order: auto, one or two; by which policy; and why, in words."""
+
+    mode: str
+    policy_id: int | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    monthly: Decimal | None
+    setup: Decimal | None
+
+    def plus(self, monthly: Decimal | None, setup: Decimal | None) -> "_Sum":
+        """Unknown stays unknown."""
+        return _Sum(
+            None if self.monthly is None or monthly is None else self.monthly + monthly,
+            None if self.setup is None or setup is None else self.setup + setup,
+        )
+
+
+def ruling(
+    *, kind: str, asks: Sequence[Ask], auto_spent: Mapping[str, tuple[Decimal, Decimal]] | None = None
+) -> Ruling:
+    """Judge an order. Each (country, currency) in it is judged by the whole order's totals; the strictest counts.
+
+    `auto_spent`: what the person had approved by rules in the last 24 hours, currency -> (monthly, set-up);
+    it is added before a rule may approve by itself, so that taking an order apart does not help.
+    """
+    totals: dict[str, _Sum] = {}
+    for ask in asks:
+        before = totals.get(ask.currency, _Sum(ZERO, ZERO))
+        totals[ask.currency] = before.plus(ask.per_month, ask.setup)
+    active = list(ApprovalPolicy.objects.filter(state=PolicyState.ACTIVE, kind=kind))
+    found = [
+        _judge(active, country, currency, totals[currency], (auto_spent or {}).get(currency, (ZERO, ZERO)))
+        for country, currency in sorted({(ask.country, ask.currency) for ask in asks})
+    ]
+    strictest = max(found, key=lambda one: STRICTNESS.index(PolicyMode(one[0])), default=("one", None))
+    mode, policy = strictest
+    return Ruling(mode, policy.pk if policy else None, words_of_ruling(policy) if policy else NO_RULE)
+
+
+def _judge(
+    active: Iterable[ApprovalPolicy], country: str, currency: str, total: _Sum, spent: tuple[Decimal, Decimal]
+) -> tuple[str, ApprovalPolicy | None]:
+    """The first rule that applies, narrowest first; of those as narrow, the smallest limits first."""
+    fitting = [rule for rule in active if rule.country in ("", country) and rule.currency in ("", currency)]
+    for rule in sorted(fitting, key=_order):
+        auto = rule.mode == PolicyMode.AUTO
+        if auto and not currency:
+            continue
+        asked = total.plus(*spent) if auto else total
+        if _within(asked.monthly, rule.max_monthly) and _within(asked.setup, rule.max_setup):
+            return rule.mode, rule
+    return PolicyMode.ONE, None
+
+
+def _order(rule: ApprovalPolicy) -> tuple[bool, bool, bool, Decimal, bool, Decimal, int, int]:
+    return (
+        not rule.country,
+        not rule.currency,
+        rule.max_monthly is None,
+        rule.max_monthly or ZERO,
+        rule.max_setup is None,
+        rule.max_setup or ZERO,
+        -STRICTNESS.index(PolicyMode(rule.mode)),
+        rule.pk,
+    )
+
+
+def _within(amount: Decimal | None, limit: Decimal | None) -> bool:
+    """Is it known and within the limit? Without a limit everything is, known or not."""
+    return limit is None or (amount is not None and amount <= limit)
+
+
+def words_of_ruling(rule: ApprovalPolicy) -> str:
+    """`Rule 4 asks for two approvers: purchases in EUR up to 100.00 EUR per month.`"""
+    return f"Rule {rule.pk} {ASKS_FOR[PolicyMode(rule.mode)]}: {scope_of(rule)}."
+
+
+def scope_of(rule: ApprovalPolicy) -> str:
+    """What a rule covers: `purchases in Germany in EUR up to 100.00 EUR per month and 0.00 EUR set-up`."""
+    parts = [THINGS[rule.kind]]
+    if rule.country:
+        parts.append(f"in {country_name(rule.country)}")
+    if rule.currency:
+        parts.append(f"in {rule.currency}")
+    limits = [
+        f"{_amount(limit, rule.currency)} {what}"
+        for limit, what in ((rule.max_monthly, "per month"), (rule.max_setup, "set-up"))
+        if limit is not None
+    ]
+    return " ".join(parts) + (f", up to {' and '.join(limits)}" if limits else ", whatever they cost")
+
+
+def _amount(amount: Decimal, currency: str) -> str:
+    return money_text(amount, currency) if currency else f"{amount.normalize():f} of any currency"
+
+
+def active_policies() -> QuerySet[ApprovalPolicy]:
+    """The rules in force, as they are looked through for people."""
+    found = ApprovalPolicy.objects.filter(state=PolicyState.ACTIVE).select_related(
+        "proposed_by", "decided_by"
+    )
+    return found.order_by("-kind", "-country", "-currency", "max_monthly", "id")
+
+
+def waiting_for_confirmation(user: User) -> QuerySet[ApprovalPolicy]:
+    """The proposals that this person may confirm."""
+    if not user.can("policies.confirm"):
+        return ApprovalPolicy.objects.none()
+    waiting = ApprovalPolicy.objects.filter(state=PolicyState.PROPOSED).exclude(proposed_by=user)
+    return waiting.select_related("proposed_by", "replaces").order_by("proposed_at", "id")
+
+
+def budgets_in(cost_centres: Iterable[str], month: date) -> dict[tuple[str, str], Decimal]:
+    """The budgets in force in a month (its first day): (cost centre, currency) -> amount."""
+    rows = Budget.objects.filter(cost_centre__in=list(cost_centres), month__lte=month).order_by("month", "id")
+    latest = {(row.cost_centre, row.currency): row.amount for row in rows}
+    return {key: amount for key, amount in latest.items() if amount is not None}
+
+
+def current_stop() -> Stop | None:
+    """The stop that is on now."""
+    return Stop.objects.filter(open_mark=True).select_related("stopped_by").first()
+
+
+# For the pages ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRow:
+    """A rule or a proposal as a table shows it."""
+
+    policy: ApprovalPolicy
+    words: str
+    confirmers: list[User]
+
+
+def in_words(policies: Iterable[ApprovalPolicy]) -> list[PolicyRow]:
+    """Each with what it covers in words and, while it waits, who can confirm it."""
+    people = list(holders_of("policies.confirm"))
+    return [
+        PolicyRow(one, scope_of(one), [who for who in people if who.pk != one.proposed_by_id])
+        for one in policies
+    ]
+
+
+def proposals() -> QuerySet[ApprovalPolicy]:
+    """Everything that waits for finance, oldest first."""
+    waiting = ApprovalPolicy.objects.filter(state=PolicyState.PROPOSED)
+    return waiting.select_related("proposed_by", "replaces").order_by("proposed_at", "id")
+
+
+def confirmers(policy: ApprovalPolicy) -> list[User]:
+    """Who can confirm a proposal: finance, but not whoever proposed it."""
+    return [who for who in holders_of("policies.confirm") if who.pk != policy.proposed_by_id]
+
+
+def budgets_now(month: date) -> list[Budget]:
+    """The budget of each cost centre and currency in force in a month, ended ones left out."""
+    rows = Budget.objects.filter(month__lte=month).select_related("set_by").order_by("month", "id")
+    latest = {(row.cost_centre, row.currency): row for row in rows}
+    return [latest[key] for key in sorted(latest) if latest[key].amount is not None]
+
+
+def budget_history(most: int = 50) -> list[Budget]:
+    """The last budgets that were set, newest first, future ones too."""
+    return list(Budget.objects.select_related("set_by").order_by("-id")[:most])
