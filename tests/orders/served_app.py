@@ -40,6 +40,7 @@ def no_form_token() -> None:
         return save(order, *rest)
 
     submitting._save = careless
+    submitting._check_not_ordered = lambda quotes: None
 
 
 {"": lambda: None, "condition": no_condition, "form_token": no_form_token}[os.environ.get("GUARD_OFF", "")]()
