@@ -42,6 +42,7 @@ class Card:
     ledgers: list[Ledger]
     words: str
     words_short: str
+    last: bool  # this viewer's approval would be the last one needed
     brief: Brief
     fingerprint: str  # of what is shown: what an approval has to be for
     chosen: list[ItemView]  # the items that the decision is about; the others are left out
@@ -100,6 +101,7 @@ def decision_card(
         if buying
         else cancel_ledgers(quotes, now, timing=timing),
         words=approve_words(quotes, buying=buying, anew=bool(page.changed), last=_is_last(page)),
+        last=_is_last(page),
         words_short=approve_words_short(quotes, buying=buying),
         brief=briefs([(page.order, [view.item for view in here])], now, fresh)[page.order.pk],
         fingerprint=shown_fingerprint(page.order, [view.item for view in wanted], now),

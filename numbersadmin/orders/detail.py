@@ -187,7 +187,7 @@ def order_page(*, order_id: int, viewer: User, now: datetime) -> OrderPage | Non
         next_refresh=2 if any(item.state in RUNNING for item in running) else 10,
         costs=order_costs(items),
         expires_at=order.expires_at if pending else None,
-        timeline=timeline(order=order, events=events, items=items, viewer=viewer),
+        timeline=timeline(order=order, events=events, items=items, viewer=viewer, decides=bool(role)),
         decisions=decisions,
         deciders=deciders,
         may_decide=role is not None,

@@ -16,13 +16,13 @@ from numbersadmin.orders.quotes import Quote
 from numbersadmin.orders.recording import bought, cancelled, failed, is_purchase
 from numbersadmin.provider.schema import Price, ProviderNumber
 
-LOOKS_ENOUGH = 10  # looks with an answer after which a person may decide
+LOOKS_ENOUGH = 10  # looks, answered or not, after which a person may decide
 LONGEST_EVIDENCE = 1000
 
 
-def looks_ran_out(item: OrderItem) -> bool:
+def looks_ran_out(attempt: ProviderAttempt) -> bool:
     """Has the program looked often enough without finding out?"""
-    return item.state == State.UNKNOWN and item.looks >= LOOKS_ENOUGH
+    return attempt.outcome == Outcome.UNKNOWN and len(attempt.evidence) >= LOOKS_ENOUGH
 
 
 def propose_outcome(
@@ -34,7 +34,8 @@ def propose_outcome(
     item.refresh_from_db()
     if item.state != State.UNKNOWN:
         raise moved(item)
-    if not looks_ran_out(item):
+    attempt = _attempt(item)
+    if not looks_ran_out(attempt):
         raise NotAllowed(
             "It is still being looked for. It can be decided by hand when the looks have run out."
         )
@@ -46,7 +47,7 @@ def propose_outcome(
         with transaction.atomic():
             said = Resolution.objects.create(
                 item=item,
-                attempt=_attempt(item),
+                attempt=attempt,
                 done=done,
                 evidence=evidence.strip(),
                 number_key=number_key.strip()[:255] if done else "",

@@ -56,7 +56,7 @@ def over_words(lines: Sequence[BudgetLine]) -> str:
     """`It is 12.00 EUR a month over the budget of 4120 Retail, so finance has to approve too.`"""
     parts = [f"{money_text(-line.left_after, line.currency)} per month" for line in lines]
     where = lines[0].cost_centre or "orders without a cost centre"
-    return f"It is {' and '.join(parts)} over the budget of {where}, so one more from finance decides."
+    return f"It is {' and '.join(parts)} over the budget of {where}, so finance has to approve too."
 
 
 def auto_spent(person: User, kind: str, now: datetime) -> dict[str, tuple[Decimal, Decimal]]:

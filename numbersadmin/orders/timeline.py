@@ -61,15 +61,18 @@ def events_of(order: Order) -> list[AuditEvent]:
 
 
 def timeline(
-    *, order: Order, events: Sequence[AuditEvent], items: Sequence[OrderItem], viewer: User
+    *, order: Order, events: Sequence[AuditEvent], items: Sequence[OrderItem], viewer: User, decides: bool
 ) -> list[Entry]:
-    """What happened, oldest first, events of one act together; then what comes next."""
+    """What happened, oldest first, events of one act together; then what comes next.
+
+    `decides`: the viewer may decide on the order now.
+    """
     names = _names(events)
     told = [
         _entry(order, list(group), len(items), names, viewer)
         for _, group in groupby(events, key=lambda event: (event.verb, event.actor, event.at, event.reason))
     ]
-    return told + [Entry(text=text, next=True) for text in _ahead(order, items, viewer)]
+    return told + [Entry(text=text, next=True) for text in _ahead(order, items, decides)]
 
 
 def _names(events: Iterable[AuditEvent]) -> dict[int | str, str]:
@@ -174,14 +177,13 @@ def _per_month(events: Iterable[AuditEvent]) -> str:
     return ", ".join(f"{money_text(amount, currency)} per month" for currency, amount in totals.items())
 
 
-def _ahead(order: Order, items: Sequence[OrderItem], viewer: User) -> list[str]:
+def _ahead(order: Order, items: Sequence[OrderItem], decides: bool) -> list[str]:
     """What is still to come, in the order in which it comes."""
     states = {item.state for item in items}
     buying = order.kind == Kind.PURCHASE
     ahead = []
     if State.PENDING in states:
-        yours = viewer.can("orders.approve") and viewer.pk != order.requester_id
-        ahead.append("Your decision" if yours else "Decision by another approver")
+        ahead.append("Your decision" if decides else "Decision by another person")
     if order.paused_at and State.APPROVED in states:
         ahead.append("Somebody lets the rest of the order go on")
     if states & {State.PENDING, State.APPROVED}:

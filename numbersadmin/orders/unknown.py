@@ -66,10 +66,10 @@ def unknown_facts(
         looks=looks[::-1],
         last_look=looks[-1].at if looks else None,
         next_look=item.not_before,
-        looks_counted=item.looks,
+        looks_counted=len(looks),
         looks_enough=LOOKS_ENOUGH,
         said=waiting,
-        may_say=waiting is None and looks_ran_out(item) and viewer.can("orders.resolve"),
+        may_say=waiting is None and looks_ran_out(sent) and viewer.can("orders.resolve"),
         may_confirm=bool(waiting and confirms and waiting.proposed_by_id != viewer.pk),
         refused=[one for one in said if one.confirmed is False],
     )

@@ -59,6 +59,8 @@ class Page:
         reader = _Reader()
         reader.feed(self.html)
         self.forms, self._elements = reader.forms, reader.elements
+        posted = {name: form for name, form in self.forms.items() if form[""].get("method") == "post"}
+        assert not [name for name, form in posted.items() if "csrfmiddlewaretoken" not in form]
 
     def all(self, *names: str, **values: str) -> list[dict[str, str]]:
         """The elements that have these attributes; `data_item="3"` means data-item with this value."""

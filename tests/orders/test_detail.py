@@ -68,7 +68,7 @@ def test_who_asked_is_told_who_can_approve(desk: Desk, approvers: list[User]):
     page = page_of(order, desk.cast.approver, desk)
     assert (page.look, page.may_decide, page.may_withdraw) == ("other_approver", False, True)
     assert page.why_not == "You asked for it, so you cannot approve it. approver2 can."
-    assert told(page)[:2] == ["You asked for the number", "Decision by another approver"]
+    assert told(page)[:2] == ["You asked for the number", "Decision by another person"]
 
 
 def test_nobody_else_who_can_approve_is_said(desk: Desk):
