@@ -113,7 +113,7 @@ def away(product: Running, way: Way, how: str, first: int) -> float:
     buy = approver.fields(f"/orders/{purchase}/")
     order_form = manager.order_form(str(first + 2))
     path = f"/numbers/{owned.pk}/cancel/"
-    cancel_form = {**manager.fields(path), "reason": "A bench", "typed_number": owned.number}
+    cancel_form = {**manager.fields(path), "reason": "A bench", "typed_number": owned.number, "timing": "now"}
     print(f"Redis {how}:")
     getattr(way, {"refuses": "refuse", "is frozen": "freeze"}[how])()
     submit, _ = timed("submit a purchase", manager.post, "/orders/new/", order_form)

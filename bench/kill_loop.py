@@ -58,7 +58,12 @@ class People:
         owned = OwnedNumber.objects.open().order_by("?").first() if self.chance.random() < 0.25 else None
         if owned:
             path = f"/numbers/{owned.pk}/cancel/"
-            form = {**manager.fields(path), "reason": "A bench", "typed_number": owned.number}
+            form = {
+                **manager.fields(path),
+                "reason": "A bench",
+                "typed_number": owned.number,
+                "timing": "now",
+            }
         elif self.numbers:
             path, form = "/orders/new/", manager.order_form(self.numbers[-1])
         else:

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "a bench is no secret"
 CAST = {"manager": "manager", "approver": "approver", "viewer": "viewer"}
 INPUT, ATTRIBUTE = re.compile(r"<input[^>]*>"), re.compile(r'\b(name|value)="([^"]*)"')
+CHOICE = re.compile(r'type="(radio|checkbox)"')
 OURS = ("INFOBIP_", "SYNC_", "SWEEP_", "SETTLE_", "PROVIDER_", "LIST_", "WEB_", "ALLOWED_")
 
 
@@ -65,7 +66,8 @@ class Person:
         """The inputs of a page's forms as they come."""
         page = self.get(path)
         page.raise_for_status()
-        found = [dict(ATTRIBUTE.findall(tag)) for tag in INPUT.findall(page.text)]
+        tags = [tag for tag in INPUT.findall(page.text) if not CHOICE.search(tag) or " checked" in tag]
+        found = [dict(ATTRIBUTE.findall(tag)) for tag in tags]
         return {field["name"]: unescape(field.get("value", "")) for field in found if "name" in field}
 
     def post(self, path: str, form: dict[str, str]) -> requests.Response:

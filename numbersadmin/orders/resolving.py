@@ -6,7 +6,6 @@ Only what looking could not find out is decided so, and only after the looks hav
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 
 from numbersadmin.accounts.models import User
 from numbersadmin.audit.services import record
@@ -147,11 +146,3 @@ def _facts(item: OrderItem, number_key: str) -> ProviderNumber:
         keywords=(),
         raw={},
     )
-
-
-def waiting_resolutions(person: User) -> "list[Resolution]":
-    """What others found out and this person may confirm, oldest first."""
-    if not person.can("orders.confirm_outcome"):
-        return []
-    found = Resolution.objects.filter(Q(decided_at__isnull=True), item__state=State.UNKNOWN)
-    return list(found.exclude(proposed_by=person).select_related("item__order", "proposed_by").order_by("id"))

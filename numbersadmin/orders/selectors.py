@@ -18,6 +18,7 @@ from numbersadmin.orders.models import (
     Order,
     OrderItem,
     ProviderAttempt,
+    Resolution,
     State,
     Verdict,
 )
@@ -136,6 +137,19 @@ def cancel_warnings(owned: OwnedNumber) -> list[str]:
     if isinstance(permissions, dict) and permissions.get("canEditNumber") is False:
         warnings.append("Infobip says that this account may not change it, so it may refuse to release it.")
     return warnings
+
+
+def waiting_resolutions(person: User) -> list[Resolution]:
+    """Unknown outcomes that others found out and this person may confirm, oldest first."""
+    if not person.can("orders.confirm_outcome"):
+        return []
+    found = Resolution.objects.filter(decided_at=None, item__state=State.UNKNOWN).exclude(proposed_by=person)
+    return list(found.select_related("item__order", "proposed_by").order_by("id"))
+
+
+def paused_orders() -> QuerySet[Order]:
+    """Orders of which a part waits until somebody lets it go on, oldest first."""
+    return Order.objects.filter(_has(State.APPROVED), paused_at__isnull=False).order_by("paused_at", "id")
 
 
 # The list --------------------------------------------------------------------------------------------------------

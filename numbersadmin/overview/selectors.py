@@ -13,8 +13,10 @@ from numbersadmin.formats import money_text
 from numbersadmin.money import Totals
 from numbersadmin.numbers.models import OwnedNumber, Status
 from numbersadmin.orders import selectors as orders
-from numbersadmin.orders.models import OrderItem, State
+from numbersadmin.orders.models import Order, OrderItem, Resolution, State
 from numbersadmin.orders.selectors import OrderRow
+from numbersadmin.policies.models import ApprovalPolicy
+from numbersadmin.policies.selectors import waiting_for_confirmation
 
 SHOWN = 8
 EVENTS = 6
@@ -27,6 +29,9 @@ class FrontPage:
     needs: list[OrderRow]
     needs_count: int
     unknown: list[OrderItem]
+    confirm: list[Resolution]  # unknown outcomes that somebody found out, and this person may confirm
+    rules: list[ApprovalPolicy]  # proposals that this person may confirm
+    paused: list[Order]
     missing: list[OwnedNumber]
     missing_count: int
     mine: list[OrderRow]
@@ -40,7 +45,8 @@ class FrontPage:
     @property
     def asks(self) -> int:
         """How many things ask something of this person."""
-        return self.needs_count + len(self.unknown) + (1 if self.missing_count else 0)
+        others = len(self.unknown) + len(self.confirm) + len(self.rules) + len(self.paused)
+        return self.needs_count + others + (1 if self.missing_count else 0)
 
     @property
     def other_totals(self) -> str:
@@ -71,6 +77,9 @@ def front_page(person: User, now: datetime) -> FrontPage:
         needs=list(waiting.object_list),
         needs_count=waiting.paginator.count,
         unknown=unknown_items(person),
+        confirm=orders.waiting_resolutions(person)[:SHOWN],
+        rules=list(waiting_for_confirmation(person)[:SHOWN]),
+        paused=list(orders.paused_orders()[:SHOWN]) if person.can("orders.resume") else [],
         missing=list(missing[:3]),
         missing_count=missing.count(),
         mine=list(mine.object_list),

@@ -1,5 +1,7 @@
 """The state machine: only the transitions of its table, each once, each with its event."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,3 +90,17 @@ def test_without_the_condition_the_second_would_win(item: OrderItem, desk: Desk)
     machine.move(theirs, State.REJECTED, verb="order.rejected", actor=desk.cast.approver, now=desk.clock())
     assert OrderItem.objects.filter(pk=mine.pk).update(state=State.APPROVED) == 1
     assert again(item).state == "approved"
+
+
+def drawn() -> dict[tuple[str, str], str]:
+    """The arrows of the diagram in docs/orders.md, with their words."""
+    text = (Path(__file__).parents[2] / "docs" / "orders.md").read_text()
+    arrows = re.findall(
+        r"^ +(\w+) --> (\w+): (.+)$", text.partition("```mermaid")[2].partition("```")[0], re.M
+    )
+    return {(old, new): words for old, new, words in arrows}
+
+
+def test_the_diagram_in_the_documents_is_the_table():
+    assert drawn() == {(old.value, new.value): words for (old, new), words in machine.TRANSITIONS.items()}
+    assert len(drawn()) == 20
