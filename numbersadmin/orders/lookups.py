@@ -92,6 +92,7 @@ class _Reader:
         first = max(0, int(pages * search.get("begin", 0)) - 1)
         if pages - first > len(self.left):
             return  # so few are asked for sooner one by one
+        passed = first * size
         for number in range(first, pages + 1):
             if not self.left:
                 return
@@ -106,7 +107,8 @@ class _Reader:
             for facts in page.numbers:
                 if (offer := Offer(facts.country, facts.number)) in self.left:
                     self.take(offer, facts)
-            if _was_last(page, number, size):
+            passed += len(page.rows)
+            if not page.rows or (page.count is not None and passed >= page.count):
                 return
 
     def together(self, country: str, offers: list[Offer], rows: float | None = None) -> None:

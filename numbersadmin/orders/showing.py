@@ -44,8 +44,8 @@ def look(
     Not `again`: what was read a moment ago counts. Of a bulk order what was read within ten minutes always does.
     """
     within = BULK_FRESH if order.search else timedelta() if again else FRESH
-    kept = [item for item in items if item.checked_at and now - item.checked_at < within]
-    asked = [item for item in items if item not in kept]
+    lately = {item.pk for item in items if item.checked_at and now - item.checked_at < within}
+    asked = [item for item in items if item.pk not in lately]
     by_offer = {Offer(item.country, item.number): item for item in asked}
     search = order.search
     if search and asked:
@@ -54,7 +54,9 @@ def look(
     read: dict[OrderItem, Quote | None] = {by_offer[quote.offer]: quote for quote in reading.quotes.values()}
     read |= {by_offer[offer]: None for offer in reading.gone}
     _keep(read, now)
-    read |= {item: Quote.from_json(item.checked_quote) if item.checked_quote else None for item in kept}
+    for item in items:
+        if item.pk in lately:
+            read[item] = Quote.from_json(item.checked_quote) if item.checked_quote else None
     return Shown(
         quotes={item.pk: quote for item, quote in read.items() if quote},
         gone={item.pk for item, quote in read.items() if quote is None},
