@@ -121,7 +121,10 @@ def _close(actor: User, resolution: Resolution, *, confirmed: bool, now: datetim
 
 
 def _attempt(item: OrderItem) -> ProviderAttempt:
-    return item.attempts.filter(outcome=Outcome.UNKNOWN).order_by("-id")[0]
+    sent = item.attempts.filter(outcome=Outcome.UNKNOWN).order_by("-id").first()
+    if sent is None:  # found out by the program between the two readings
+        raise moved(item)
+    return sent
 
 
 def _facts(item: OrderItem, number_key: str) -> ProviderNumber:

@@ -70,7 +70,8 @@ def settle_item(*, item_id: int, provider: Provider, clock: Clock, at_once: bool
     if item is None or (item.not_before and item.not_before > clock() and not at_once):
         return None
     attempt = item.attempts.filter(outcome=Outcome.UNKNOWN).order_by("-id").first()
-    assert attempt is not None
+    if attempt is None:  # found out by somebody else between the two readings
+        return None
     look = (_look_for_purchase if is_purchase(item) else _look_for_cancel)(item, attempt, provider, clock)
     try:
         _conclude(item, attempt, look, clock())

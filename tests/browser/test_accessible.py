@@ -15,6 +15,8 @@ MODES = {
     "dark": {"color_scheme": "dark"},
     "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True},
 }
+ADMINS = {"policy-new": "/policies/new/", "stop": "/policies/stop/"}
+FINANCES = {"budget-new": "/policies/budgets/new/"}
 ANYBODYS = {"sign-in": "/sign-in/"}
 APPROVERS = ("overview", "orders-open", "order-waits", "order-cancels", "order-of-three")
 
@@ -26,6 +28,14 @@ def pages(chromium: Browser, product: Product, keys: dict) -> dict[str, str]:
         **addresses(arrival(chromium, product, keys, "manager").page),
         "missing": "/numbers/99999999/",
     }
+
+
+def waiting(pages: dict[str, str]) -> list[str]:
+    """The orders that an approver may decide on together."""
+    return [
+        pages[name].strip("/").rpartition("/")[2]
+        for name in ("order-waits", "order-of-three", "order-cancels")
+    ]
 
 
 def faults(visitor: Visitor, pages: dict[str, str], mode: str) -> dict[str, list[str]]:
@@ -57,6 +67,10 @@ def test_every_page(look, pages, mode):
     wrong = faults(look("manager", MODES[mode]), pages, mode)
     approvers = {f"approver's {name}": pages[name] for name in APPROVERS}
     wrong |= faults(look("approver", MODES[mode]), approvers, mode)
+    review = {"review": f"/orders/approve/?{'&'.join(f'id={one}' for one in waiting(pages))}"}
+    wrong |= faults(look("approver", MODES[mode]), review, mode)
+    wrong |= faults(look("admin", MODES[mode]), ADMINS, mode)
+    wrong |= faults(look("finance", MODES[mode]), FINANCES, mode)
     wrong |= faults(look("", MODES[mode]), ANYBODYS, mode)
     assert wrong == {}
 

@@ -72,6 +72,7 @@ def cancel(manager: Visitor, number: str) -> str:
     page.get_by_role("link", name="Cancel number").click()
     expect(page.get_by_text("This cannot be undone")).to_be_visible()
     page.get_by_label("Why is it cancelled?").fill("The sale is over")
+    page.get_by_role("radio", name="Now.").check()
     typed = page.get_by_label("Type the number to confirm")
     typed.fill(number[:-1] + str((int(number[-1]) + 1) % 10))
     manager.watch.expected.add(422)

@@ -1,6 +1,6 @@
 """Unknown outcomes: looked for until something is proved, and adopted when they show up late."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from numbersadmin.numbers.models import OwnedNumber, Status
 from numbersadmin.orders import execution, services
 from numbersadmin.orders.models import OrderItem, ProviderAttempt
 from numbersadmin.orders.settling import proves_not_done, settle_item
-from tests.orders.desk import KEY, NUMBER, OFFER, Desk, again
+from tests.orders.desk import KEY, NUMBER, OFFER, Clock, Desk, again
 
 pytestmark = pytest.mark.django_db
 
@@ -262,3 +262,15 @@ def test_what_is_found_late_is_ours_since_some_moment_between(desk: Desk, sandbo
     desk.sweep()
     owned = again(item).owned_number
     assert (owned.acquired_at, owned.acquired_from, owned.acquired_to) == (None, sent, desk.clock())
+
+
+def test_what_somebody_else_settles_between_two_readings_is_let_be(unknown: OrderItem, desk: Desk):
+    """A sweep that read an item as unknown, and then finds no such call any more, goes on with the others."""
+
+    class SettledMeanwhile(Clock):
+        def __call__(self) -> datetime:
+            unknown.attempts.update(outcome="ok")
+            return super().__call__()
+
+    clock = SettledMeanwhile(desk.clock.on(60))
+    assert settle_item(item_id=unknown.pk, provider=desk.provider, clock=clock) is None
