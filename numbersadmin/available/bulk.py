@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from numbersadmin.accounts.models import User
-from numbersadmin.available.reading import Listing
-from numbersadmin.available.selectors import Search, taken_among
+from numbersadmin.available.reading import Listing, Stretch
+from numbersadmin.available.selectors import PRICE_UNKNOWN, Search, taken_among
 from numbersadmin.money import ZERO
 from numbersadmin.orders.services import Ledger, Quote, purchase_ledgers, seal_offers
 from numbersadmin.provider.errors import ProviderError
@@ -17,22 +17,25 @@ MOST_ROWS = 20_000  # of the provider's list that are looked through for one ord
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What was found of the list so far. `left_out`: numbers that fit but cannot be ordered, with the reason.
+    """What was found of the list so far, of `count`. `left_out`: numbers that fit but cannot be had, and why.
 
-    `more`: the list goes on and has not been read far enough yet. `rows`: so many of it were looked through.
+    `more`: the list goes on and has not been read far enough yet. `rows`: so many of it were looked through,
+    `invalid` of which could not be understood.
     """
 
+    count: int
     quotes: list[Quote]
     left_out: list[tuple[str, str]]
     rows: int
+    invalid: int
     more: bool
     problem: ProviderError | None
     ledgers: list[Ledger]
 
     @property
-    def first(self) -> Quote:
-        """The first of them."""
-        return self.quotes[0]
+    def trouble(self) -> ProviderError | None:
+        """What has to be over before it can go on; that others are asking too is none."""
+        return None if self.problem and self.problem.kind == "busy" else self.problem
 
 
 def gather(listing: Listing, wanted: Search, count: int, *, page_size: int, now: datetime) -> Gathered:
@@ -45,24 +48,40 @@ def gather(listing: Listing, wanted: Search, count: int, *, page_size: int, now:
     rows = page_size * max(1, -(-count // page_size))
     while True:
         stretch = listing.beginning(rows)
-        fitting = [one for one in stretch.numbers if wanted.fits(one)]
-        taken = taken_among(fitting)
-        free = [one for one in fitting if one.number_key not in taken][:count]
+        quotes, left_out = _divided(stretch, wanted, count, now)
         ended = stretch.whole or stretch.problem is not None or stretch.read >= MOST_ROWS
-        if len(free) >= count or ended:
+        if len(quotes) >= count or ended:
             break
         rows = stretch.read + page_size
-    quotes = [Quote.of_provider(one, stretch.oldest or now) for one in free]
-    last = fitting.index(free[-1]) if free else len(fitting)
-    skipped = [one for one in fitting[:last] if one.number_key in taken]
     return Gathered(
+        count=count,
         quotes=quotes,
-        left_out=[(one.number, taken[one.number_key]) for one in skipped],
+        left_out=left_out,
         rows=stretch.read,
-        more=len(free) < count and not stretch.whole and stretch.read < MOST_ROWS,
+        invalid=stretch.invalid,
+        more=len(quotes) < count and not stretch.whole and stretch.read < MOST_ROWS,
         problem=stretch.problem,
         ledgers=purchase_ledgers(quotes, now) if quotes else [],
     )
+
+
+def _divided(
+    stretch: Stretch, wanted: Search, count: int, now: datetime
+) -> tuple[list[Quote], list[tuple[str, str]]]:
+    """The first `count` of what fits, each number once, and what was passed over on the way, with the reason."""
+    fitting = [one for one in stretch.numbers if wanted.fits(one)]
+    taken = taken_among(fitting)
+    quotes: dict[str, Quote] = {}
+    left_out: list[tuple[str, str]] = []
+    for one in fitting:
+        if len(quotes) == count:
+            break
+        quote = Quote.of_provider(one, stretch.oldest or now)
+        if why := taken.get(one.number_key) or ("" if quote.buyable else PRICE_UNKNOWN):
+            left_out.append((one.number, why))
+        else:
+            quotes.setdefault(quote.ref, quote)
+    return list(quotes.values()), left_out
 
 
 def as_kept(wanted: Search, count: int, rows: int) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from numbersadmin.provider.schema import Page, ProviderNumber
 ROWS = 50
 STEP = 2  # pages of the provider that one more step checks: what its limit allows at once
 MOST_CHOSEN = 20
+PRICE_UNKNOWN = "Price unknown"
 CONTAINS, STARTS, ENDS = "contains", "starts", "ends"
 
 SORTS: dict[str, Callable[[ProviderNumber], Any]] = {
@@ -269,7 +270,7 @@ def _taken(number: ProviderNumber, owned: int | None, order: int | None) -> tupl
     if owned and not number.shared:
         return "Yours", f"/numbers/{owned}/"
     if not price.currency or price.per_month is None or price.setup is None:
-        return "Price unknown", ""
+        return PRICE_UNKNOWN, ""
     return "", ""
 
 

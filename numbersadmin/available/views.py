@@ -68,6 +68,7 @@ def order_first(request: HtmxRequest) -> HttpResponse:
         if count:
             size = get_provider().page_size
             gathered = bulk.gather(_listing(wanted, shelf, now), wanted, count, page_size=size, now=now)
+            trouble = gathered.trouble and words.trouble_of(gathered.trouble, now)
     except ProviderError as error:
         trouble = words.trouble_of(error, now)
     quotes = gathered.quotes if gathered else []

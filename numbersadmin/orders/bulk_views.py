@@ -46,7 +46,7 @@ def order_bulk(request: HtmxRequest) -> HttpResponse:
 def _submit(request: HtmxRequest, form: PurchaseForm, promise: Promise, now: datetime) -> Order | None:
     """Make the order, or say in the form why not. Every price is read again at approval and before buying."""
     try:
-        confirmation.check_age(promise, now)
+        confirmation.check_read(promise, now)
         order = services.submit_purchase(
             actor=request.user,
             quotes=list(promise.quotes.values()),
@@ -72,7 +72,7 @@ def _confirm(request: HtmxRequest, form: PurchaseForm, promise: Promise, now: da
     context = {
         "form": form,
         "quotes": quotes,
-        "search": promise.search,
+        "again": confirmation.search_url(promise),
         "read_at": min(quote.read_at for quote in quotes),
         "ledgers": purchase_ledgers(quotes, now),
         "month": month_of(now),

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from numbersadmin.orders.brief import Brief, briefs
 from numbersadmin.orders.detail import Change, ItemView, OrderPage, PriceLine, changes, price_lines
@@ -14,11 +13,10 @@ from numbersadmin.orders.ledger import (
     cancel_ledgers,
     purchase_ledgers,
 )
-from numbersadmin.orders.lookups import Reading, read_quotes
 from numbersadmin.orders.models import Kind, State
 from numbersadmin.orders.quotes import Quote, no_worse
 from numbersadmin.orders.selectors import OVER, shown_fingerprint
-from numbersadmin.orders.showing import fresh_quotes, keep_shown
+from numbersadmin.orders.showing import Shown, look
 from numbersadmin.orders.trouble import Trouble, trouble_of
 from numbersadmin.provider.client import Provider
 
@@ -85,13 +83,11 @@ def decision_card(
     pending = [view for view in page.items if view.item.state == State.PENDING]
     wanted = [view for view in pending if view.item.pk in chosen] or pending
     counted = wanted or [view for view in page.items if view.item.state not in OVER] or page.items
-    fresh, reading = (
-        _read(wanted, provider, now, page.order.search, again=not chosen)
-        if buying and provider
-        else ({}, Reading())
-    )
-    gone_refs = {offer.ref for offer in reading.gone}
-    gone = [view for view in wanted if view.current.ref in gone_refs]
+    shown, items = Shown(), [view.item for view in wanted]
+    if buying and provider and pending:
+        shown = look(provider, page.order, items, now=now, wait=PAGE_WAIT, again=not chosen)
+    fresh = shown.quotes
+    gone = [view for view in wanted if view.item.pk in shown.gone]
     here = [view for view in counted if view not in gone] or counted
     quotes = [fresh.get(view.item.pk) or _quote_of(view) for view in here]
     decided = not page.counts.get(State.PENDING)
@@ -104,37 +100,18 @@ def decision_card(
         last=_is_last(page),
         words_short=approve_words_short(quotes, buying=buying),
         brief=briefs([(page.order, [view.item for view in here])], now, fresh)[page.order.pk],
-        fingerprint=shown_fingerprint(page.order, [view.item for view in wanted], now),
+        fingerprint=shown_fingerprint(page.order, items, now),
         chosen=wanted,
         left_out=[view for view in pending if view not in wanted],
         read_at=min((quote.read_at for quote in fresh.values()), default=now if gone else None),
-        trouble=trouble_of(reading.problem) if reading.problem else None,
+        trouble=trouble_of(shown.problem) if shown.problem else None,
         moved=_moved(here, fresh, worse=True),
         cheaper=_moved(here, fresh, worse=False),
         gone=gone,
-        unread=len(reading.unread),
+        unread=shown.unread,
         unknown_price=buying and not all(quote.buyable for quote in quotes),
         all_gone=bool(gone) and len(gone) == len(wanted),
     )
-
-
-def _read(
-    wanted: Sequence[ItemView],
-    provider: Provider,
-    now: datetime,
-    search: dict[str, Any] | None,
-    *,
-    again: bool,
-) -> tuple[dict[int, Quote], Reading]:
-    """The offers by item as they are now; not `again`: those read a moment ago count as such."""
-    fresh = {} if again else fresh_quotes([view.item for view in wanted], now)
-    asked = [view for view in wanted if view.item.pk not in fresh]
-    offers = [view.current.offer for view in asked]
-    reading = read_quotes(provider, offers, now=now, wait=PAGE_WAIT, search=search)
-    read = {view.item.pk: reading.quotes.get(view.current.ref) for view in asked}
-    known = {pk: quote for pk, quote in read.items() if quote}
-    keep_shown([view.item for view in asked], known, now)
-    return fresh | known, reading
 
 
 def _is_last(page: OrderPage) -> bool:

@@ -36,6 +36,9 @@ TOO_OLD = (
 NOT_THE_SAME = (
     "What you confirmed is no longer what is offered. Nothing was ordered. Check the numbers below."
 )
+READ_LONG_AGO = (
+    "These prices were read more than 15 minutes ago. Nothing was ordered. Look for the numbers again."
+)
 NOT_READ = "Not all prices could be read again, so nothing was ordered. Try again in a moment."
 
 
@@ -258,17 +261,28 @@ def seal_offers(
     return {"form_token": token, "shown": seal(user, token, quotes, now, search=search)}
 
 
-def check_age(promise: Promise, now: datetime) -> None:
-    """What was shown counts for a quarter of an hour. Raises OutOfDate."""
-    if now - promise.at > PROMISE_HOLDS:
-        raise OutOfDate(TOO_OLD)
+def check_read(promise: Promise, now: datetime) -> None:
+    """Were the prices of a bulk order read within a quarter of an hour? They are not read again. Raises OutOfDate."""
+    if now - min(quote.read_at for quote in promise.quotes.values()) > PROMISE_HOLDS:
+        raise OutOfDate(READ_LONG_AGO)
+
+
+def search_url(promise: Promise) -> str:
+    """The page that looks for the first so many of the same search as it is now."""
+    kept = dict(promise.search or {})
+    asked = {
+        name: kept.get(name) for name in ("country", "capabilities", "match", "type", "max_price", "count")
+    }
+    sent = {"digits": kept.get("number"), **asked}
+    return f"/available/order/?{urlencode({name: one for name, one in sent.items() if one}, doseq=True)}"
 
 
 def check(promise: Promise, page: Confirmation, now: datetime) -> None:
     """Is what the person confirmed still what is offered? Raises an OrderError with what to do."""
     if page.unread:
         raise Incomplete(NOT_READ)
-    check_age(promise, now)
+    if now - promise.at > PROMISE_HOLDS:
+        raise OutOfDate(TOO_OLD)
     offered = {row.offer.ref for row in page.rows if row.usable and not row.code}
     if set(promise.quotes) != offered or any(row.code == "changed" for row in page.rows):
         raise OrderError(NOT_THE_SAME)

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from numbersadmin.accounts.models import User
 from numbersadmin.formats import phone_intl
 from numbersadmin.numbers.models import Status
+from numbersadmin.numbers.selectors import ours_among
 from numbersadmin.orders.errors import (
     Expired,
     Incomplete,
@@ -19,7 +20,7 @@ from numbersadmin.orders.errors import (
     OwnOrder,
     PriceUnread,
 )
-from numbersadmin.orders.lookups import find_owned, read_quotes
+from numbersadmin.orders.lookups import find_owned
 from numbersadmin.orders.machine import amend, move, moved
 from numbersadmin.orders.models import Decision, Kind, Order, OrderItem, Role, State, Verdict
 from numbersadmin.orders.quotes import Offer, Quote, fingerprint_of, no_worse
@@ -33,6 +34,7 @@ from numbersadmin.orders.recording import (
 )
 from numbersadmin.orders.ruling import is_over_budget
 from numbersadmin.orders.selectors import current_quote, shown_fingerprint, shown_quote
+from numbersadmin.orders.showing import look
 from numbersadmin.orders.standing import DECIDES, Standing, standing_of
 from numbersadmin.orders.submitting import LONGEST_REASON, MOST_ITEMS
 from numbersadmin.provider.client import Provider
@@ -161,23 +163,39 @@ def _ask_again(provider: Provider, order: Order, items: Sequence[OrderItem], now
             fresh.lost[item.pk] = "already_ended"
         else:
             fresh.quotes[item.pk] = Quote.from_json(item.quote)
-    wanted = {Offer(item.country, item.number): item for item in items if is_purchase(item)}
+    wanted = [item for item in items if is_purchase(item)]
     if not wanted:
         return fresh
     wait = max(APPROVAL_WAIT, WAIT_EACH * min(len(wanted), MOST_ITEMS))
-    reading = read_quotes(provider, wanted, now=now, wait=wait, search=order.search)
+    shown = look(provider, order, wanted, now=now, wait=wait)
     try:
-        if reading.problem:
-            raise reading.problem
-        for offer in reading.gone:
-            ours = find_owned(provider, offer, caller="person", wait=wait)
-            fresh.lost[wanted[offer].pk] = "already_owned" if ours else "gone"
+        if shown.problem:
+            raise shown.problem
+        gone = [item for item in wanted if item.pk in shown.gone]
+        fresh.lost |= _lost_of_many(gone) if order.search else _lost(provider, gone, wait)
     except ProviderError as problem:
         raise _unread(problem) from problem
-    for quote in reading.quotes.values():
+    for quote in shown.quotes.values():
         check_buyable(quote)
-        fresh.quotes[wanted[quote.offer].pk] = quote
+    fresh.quotes |= shown.quotes
     return fresh
+
+
+def _lost(provider: Provider, items: Iterable[OrderItem], wait: float) -> dict[int, str]:
+    """Why these are not for sale: ours already, or somebody else's."""
+    lost = {}
+    for item in items:
+        ours = find_owned(provider, Offer(item.country, item.number), caller="person", wait=wait)
+        lost[item.pk] = "already_owned" if ours else "gone"
+    return lost
+
+
+def _lost_of_many(items: Sequence[OrderItem]) -> dict[int, str]:
+    """The same by our own books, because the provider would be asked for each; they may not know all of ours."""
+    ours = ours_among(item.number for item in items)
+    return {
+        item.pk: "already_owned" if (item.country, item.number) in ours else "not_for_sale" for item in items
+    }
 
 
 def check_buyable(quote: Quote) -> None:

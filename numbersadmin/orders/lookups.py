@@ -40,7 +40,8 @@ def read_quotes(
 
     Numbers that begin alike are read together where that saves calls. A filter's exactness is not documented,
     so absence is believed only of a call for the whole number. Stops at the first trouble.
-    `search`: what a bulk order was gathered with; many of its numbers are on the same few pages still.
+    `search`: what a bulk order was gathered with; many of its numbers are on the same few pages still. They are
+    read from its `begin` on, a part of their length.
     """
     reader = _Reader(provider, dict.fromkeys(offers), now, time.monotonic() + wait, caller)
     reading = reader.reading
@@ -87,7 +88,12 @@ class _Reader:
     def along(self, search: Mapping[str, Any]) -> None:
         """Look for offers on the pages where the search found them, and one behind for what moved."""
         size = self.provider.page_size
-        for number in range(-(-int(search.get("rows", 0)) // size) + 1):
+        pages = -(-int(search.get("rows", 0)) // size)
+        first = max(0, int(pages * search.get("begin", 0)) - 1)
+        if pages - first > len(self.left):
+            return  # so few are asked for sooner one by one
+        passed = first * size
+        for number in range(first, pages + 1):
             if not self.left:
                 return
             page = self.provider.list_available(
@@ -101,7 +107,8 @@ class _Reader:
             for facts in page.numbers:
                 if (offer := Offer(facts.country, facts.number)) in self.left:
                     self.take(offer, facts)
-            if _was_last(page, number, size):
+            passed += len(page.rows)
+            if not page.rows or (page.count is not None and passed >= page.count):
                 return
 
     def together(self, country: str, offers: list[Offer], rows: float | None = None) -> None:

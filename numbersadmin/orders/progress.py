@@ -8,7 +8,8 @@ from datetime import datetime
 from numbersadmin.orders.models import OrderItem, ProviderAttempt, State
 from numbersadmin.orders.words import FAILURES
 
-EACH = 2.5  # seconds for a number, until this order's own pace is known: two turns at the provider
+EACH = 1.5  # seconds for a number, until this order's own pace is known: a turn to read and one to write
+STALLED = 60.0  # seconds without a call after which nobody can tell when it goes on
 ENOUGH = 3  # numbers after which it is
 OVER = (State.DONE, State.FAILED, State.REJECTED, State.EXPIRED, State.WITHDRAWN)
 LEFT = (State.APPROVED, State.EXECUTING)
@@ -18,7 +19,7 @@ LEFT = (State.APPROVED, State.EXECUTING)
 class Progress:
     """Counts of an order's numbers; `failures` by reason, the most frequent first.
 
-    `seconds_left` is None when nothing is left to send, or when nothing is being sent.
+    `seconds_left` is None when nothing is left to send, or when nothing is being sent just now.
     """
 
     done: int
@@ -45,14 +46,16 @@ def progress_of(
         unknown=states[State.UNKNOWN],
         settled=sum(states[state] for state in OVER),
         total=len(items),
-        seconds_left=None if held or not left else round(left * _each(attempts, now)),
+        seconds_left=None if held or not left else _seconds(left, attempts, now),
         failures=reasons.most_common(),
     )
 
 
-def _each(attempts: Iterable[ProviderAttempt], now: datetime) -> float:
-    """Seconds that one number took, by the last ones of this order."""
+def _seconds(left: int, attempts: Iterable[ProviderAttempt], now: datetime) -> int | None:
+    """How long `left` numbers take at the pace of the order's last ones; None when it does not go on."""
     started = sorted(attempt.started_at for attempt in attempts)[-20:]
+    if started and (now - started[-1]).total_seconds() > STALLED:
+        return None
     if len(started) < ENOUGH:
-        return EACH
-    return max(0.1, (now - started[0]).total_seconds() / len(started))
+        return max(1, round(left * EACH))
+    return max(1, round(left * (now - started[0]).total_seconds() / len(started)))

@@ -7,11 +7,10 @@ from django.db import transaction
 from numbersadmin.accounts.models import User
 from numbersadmin.orders.deciding import APPROVAL_WAIT, WAIT_EACH, check_buyable
 from numbersadmin.orders.errors import NotAllowed, OutOfDate, PriceUnread
-from numbersadmin.orders.lookups import read_quotes
 from numbersadmin.orders.machine import moved
 from numbersadmin.orders.models import Order, State
-from numbersadmin.orders.quotes import Offer
 from numbersadmin.orders.recording import is_purchase, next_round, price_changed
+from numbersadmin.orders.showing import look
 from numbersadmin.orders.submitting import MOST_ITEMS
 from numbersadmin.provider.client import Provider
 
@@ -25,16 +24,16 @@ def reprice(*, provider: Provider, actor: User, order: Order, round: int, now: d
         raise NotAllowed("Only an approver, or who asked for it, can take over the new price.")
     order.refresh_from_db()
     items = list(order.items.select_related("order__requester").order_by("id"))
-    waiting = {Offer(i.country, i.number): i for i in items if i.state == State.PENDING and is_purchase(i)}
+    waiting = [item for item in items if item.state == State.PENDING and is_purchase(item)]
     if not waiting:
         raise moved(items[0])
     if order.round != round:
         raise OutOfDate("The order has changed since you opened it. Look at it as it is now, then decide.")
     wait = max(APPROVAL_WAIT, WAIT_EACH * min(len(waiting), MOST_ITEMS))
-    reading = read_quotes(provider, waiting, now=now, wait=wait, search=order.search)
-    if reading.problem:
+    shown = look(provider, order, waiting, now=now, wait=wait)
+    if shown.problem:
         raise PriceUnread("The price could not be checked, so nothing was changed. Try again in a moment.")
-    fresh = [(waiting[quote.offer], quote) for quote in reading.quotes.values()]
+    fresh = [(item, shown.quotes[item.pk]) for item in waiting if item.pk in shown.quotes]
     other = [(item, quote) for item, quote in fresh if item.fingerprint != quote.fingerprint]
     for _, quote in other:
         check_buyable(quote)

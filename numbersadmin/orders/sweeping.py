@@ -85,7 +85,8 @@ def sweep(
             item__order=OuterRef("order"), started_at__gt=start - leave, outcome__isnull=False
         )
         approved = approved.exclude(Exists(lately.exclude(item=OuterRef("pk"))))
-    for pk in approved.order_by("approved_at", "id").values_list("pk", flat=True):
+    # From the last number of an order on: a worker that is at the same order comes from its first.
+    for pk in approved.order_by("approved_at", "-id").values_list("pk", flat=True):
         step = execute_item(item_id=pk, provider=provider, clock=clock, at_once=at_once)
         swept.executed += step.state != State.APPROVED
         if swept.stops(step.problem) or clock() - start > LONGEST_SWEEP:

@@ -37,6 +37,15 @@ ICONS = {
     "order.resumed": ("refresh", ""),
 }
 
+FEW = 20  # numbers of an order that are told one by one
+OF_MANY = (
+    "item.executing",
+    "item.price_changed",
+    "item.bought",
+    "item.cancelled",
+    "item.failed",
+    "item.not_sent",
+)
 AGREED = "approved it; more approvals are needed"
 
 
@@ -66,13 +75,29 @@ def timeline(
     """What happened, oldest first, events of one act together; then what comes next.
 
     `decides`: the viewer may decide on the order now.
+    Of an order of many numbers, what became of them is told once a kind, with how many and when the last one was.
     """
     names = _names(events)
-    told = [
-        _entry(order, list(group), len(items), names, viewer)
+    acts = [
+        list(group)
         for _, group in groupby(events, key=lambda event: (event.verb, event.actor, event.at, event.reason))
     ]
+    if len(items) > FEW:
+        acts = _by_kind(order, acts, names)
+    told = [_entry(order, act, len(items), names, viewer) for act in acts]
     return told + [Entry(text=text, next=True) for text in _ahead(order, items, decides)]
+
+
+def _by_kind(
+    order: Order, acts: list[list[AuditEvent]], names: dict[int | str, str]
+) -> list[list[AuditEvent]]:
+    """The acts, with those of one kind over several numbers put together at the last of them."""
+    kinds: dict[tuple[str, Any], list[AuditEvent]] = {}
+    for act in acts:
+        first = act[0]
+        kind = _text(order, [first], names) if first.verb in OF_MANY else first.pk
+        kinds.setdefault((first.verb, kind), []).extend(act)
+    return sorted(kinds.values(), key=lambda events: events[-1].pk)
 
 
 def _names(events: Iterable[AuditEvent]) -> dict[int | str, str]:
@@ -99,7 +124,9 @@ def _entry(
     text = _text(order, events, names)
     if total > 1 and len(events) == 1 and first.subject_type != Order._meta.model_name:
         text = f"{text} ({phone_intl(first.number)})"
-    return Entry(text=text, at=first.at, who=who, icon=icon, tone=tone, quote=first.reason)
+    elif total > FEW and first.verb in OF_MANY:
+        text = f"{text}: {len(events)} numbers"
+    return Entry(text=text, at=events[-1].at, who=who, icon=icon, tone=tone, quote=first.reason)
 
 
 def _text(order: Order, events: list[AuditEvent], names: dict[int | str, str]) -> str:

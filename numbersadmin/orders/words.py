@@ -11,6 +11,7 @@ PROVIDER = settings.PROVIDER_NAME
 
 FAILURES = {
     "gone": "Somebody else bought it first. Nothing was charged.",
+    "not_for_sale": "It is no longer for sale. Nothing was sent.",
     "already_owned": "It is in your account already, bought elsewhere. Nothing was sent.",
     "already_ended": "The number was no longer yours. Nothing was sent.",
     "other_order": "Another order bought it. This one did not buy it again.",
