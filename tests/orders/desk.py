@@ -1,6 +1,7 @@
 """People at work with orders: what the tests of orders have them submit, approve and carry out."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from numbersadmin.numbers.models import AcquiredBasis, OwnedNumber
@@ -10,6 +11,9 @@ from numbersadmin.orders.lookups import read_quotes
 from numbersadmin.orders.models import Order, OrderItem
 from numbersadmin.orders.quotes import Offer, fingerprint_of
 from numbersadmin.orders.sweeping import carry_out
+from numbersadmin.policies.models import ApprovalPolicy
+from numbersadmin.policies.services import confirm_policy, propose_policy, set_budget
+from numbersadmin.policies.services import fingerprint_of as fingerprint
 from numbersadmin.provider.client import Provider
 
 KEY, NUMBER = "78D8394AC3EG0460B4CF0E723FC31B49", "79029555551"
@@ -130,3 +134,17 @@ def item_of(order: Order) -> OrderItem:
 def again(item: OrderItem) -> OrderItem:
     """The same item, read anew."""
     return OrderItem.objects.select_related("order", "owned_number").get(pk=item.pk)
+
+
+def rule(cast: Any, now: datetime, **terms: Any) -> ApprovalPolicy:
+    """A rule in force: an administrator proposed it, finance confirmed it."""
+    usual = {"kind": "purchase", "country": "", "currency": "EUR", "max_monthly": None, "max_setup": None}
+    proposed = propose_policy(actor=cast.admin, terms={**usual, **terms}, reason="Because", now=now)
+    confirm_policy(actor=cast.finance, policy=proposed, fingerprint=fingerprint(proposed), now=now)
+    return proposed
+
+
+def budget(cast: Any, now: datetime, amount: str, cost_centre: str = "4120 Retail") -> None:
+    """What the cost centre may commit per month, in EUR."""
+    facts = {"cost_centre": cost_centre, "currency": "EUR", "month": now.date(), "amount": Decimal(amount)}
+    set_budget(actor=cast.finance, reason="The plan", now=now, **facts)

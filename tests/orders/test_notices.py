@@ -12,7 +12,7 @@ from django.core import mail
 from numbersadmin.accounts.models import User
 from numbersadmin.accounts.roles import Role
 from numbersadmin.orders import mailing, notices, services, talking, tasks
-from numbersadmin.orders.models import Order, OrderItem, State
+from numbersadmin.orders.models import Order, State
 from numbersadmin.orders.selectors import waiting_for, waiting_persons
 from tests.orders.desk import NUMBER, RU, SECOND, Desk, Offer, again, item_of
 
@@ -197,7 +197,7 @@ def test_an_expired_order_is_one_mail(desk: Desk):
 def test_what_one_found_out_is_confirmed_by_another(desk: Desk, sandbox: Any, cast: Any):
     sandbox.fault("purchase", "drop", act=False)
     item = desk.carry_out(desk.approved())
-    OrderItem.objects.filter(pk=item.pk).update(looks=20)
+    item.attempts.update(evidence=[{"at": desk.clock().isoformat(), "owned": "no", "for_sale": "no"}] * 10)
     cast.approver.grants.create(role=Role.ADMIN)
     proposer = User.objects.get(pk=cast.approver.pk)
     services.propose_outcome(
