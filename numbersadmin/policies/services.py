@@ -124,7 +124,9 @@ def confirm_policy(*, actor: User, policy: ApprovalPolicy, fingerprint: str, now
     """Put a proposal in force as it was shown (`fingerprint`); the rule it replaces ends in the same moment."""
     _check_confirmer(actor, policy)
     policy.refresh_from_db()
-    if policy.state == PolicyState.PROPOSED and fingerprint_of(policy) != fingerprint:
+    if policy.state != PolicyState.PROPOSED:
+        raise _decided(policy)
+    if fingerprint_of(policy) != fingerprint:
         raise Overtaken("The rule has changed since you opened this page. Look at it as it is now.")
     ends = policy.change == Change.RETIRE
     with transaction.atomic():
@@ -166,8 +168,7 @@ def _decide(
     waits = ApprovalPolicy.objects.filter(pk=policy.pk, state=PolicyState.PROPOSED)
     if waits.update(state=state, decided_by=actor, decided_at=now, decision_reason=reason) != 1:
         policy.refresh_from_db()
-        who, at = policy.decided_by, when(policy.decided_at)
-        raise Overtaken(f"{who} has decided on it already, on {at}: {policy.get_state_display().lower()}.")
+        raise _decided(policy)
     policy.refresh_from_db()
     record(
         actor=actor,
@@ -183,6 +184,12 @@ def _decide(
         },
         reason=reason,
     )
+
+
+def _decided(policy: ApprovalPolicy) -> Overtaken:
+    """The error for who comes second: who was first, when, and what they decided."""
+    who, at = policy.decided_by, when(policy.decided_at)
+    return Overtaken(f"{who} has decided on it already, on {at}: {policy.get_state_display().lower()}.")
 
 
 def set_budget(

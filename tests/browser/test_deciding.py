@@ -116,4 +116,4 @@ def test_two_people_make_a_rule_and_a_stop_holds_everything_back(visit: Callable
         admin.get_by_label("Reason").fill("All is well")
         admin.get_by_role("button", name="Lift the stop").click()
     page.reload()
-    expect(page.locator('[data-item][data-state="done"]')).to_be_visible(timeout=SOON)
+    expect(page.locator('[data-item][data-state="done"]')).to_be_visible(timeout=2 * SOON)

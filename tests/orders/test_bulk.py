@@ -1,4 +1,4 @@
-"""Orders of many numbers: read along the list they came from, decided on in several goes, carried out in turn."""
+"""Orders of many numbers: read again along the list they came from, and decided on in several goes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,8 +8,9 @@ import pytest
 from numbersadmin.orders import services
 from numbersadmin.orders.lookups import read_quotes
 from numbersadmin.orders.models import Order
-from tests.orders.bulk import bulk, carry_out, gathered, seen, shelf, shown, states
+from numbersadmin.orders.showing import look
 from tests.orders.desk import Desk
+from tests.orders.many import bulk, carry_out, gathered, seen, shelf, states
 
 pytestmark = pytest.mark.django_db
 
@@ -25,6 +26,9 @@ def asked(sandbox: Any) -> Callable[[], int]:
         return seen - before
 
     return since
+
+
+# Asking ----------------------------------------------------------------------------------------------------------
 
 
 def test_five_hundred_of_a_search_and_not_one_more(desk: Desk, sandbox: Any):
@@ -78,6 +82,11 @@ def test_few_of_a_long_search_are_not_looked_for_along_it(desk: Desk, sandbox: A
     )
     assert len(reading.quotes) == 5
     assert asked() <= 5
+
+
+def shown(desk: Desk, order: Order) -> Any:
+    """What an approver's page reads."""
+    return look(desk.provider, order, list(order.items.order_by("id")), now=desk.clock(), wait=5)
 
 
 def test_reading_goes_on_where_it_stopped(desk: Desk, sandbox: Any, asked: Any):

@@ -1,4 +1,4 @@
-"""Orders of many numbers, carried out: one after the other, each with its own result, at a pace that is told."""
+"""Carrying out orders of many numbers: one after the other, each with its own result, and how far it has come."""
 
 import threading
 from collections.abc import Callable
@@ -12,11 +12,14 @@ from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.orders import tasks
 from numbersadmin.orders.models import Order, OrderItem, ProviderAttempt
 from numbersadmin.orders.progress import progress_of
-from tests.orders.bulk import MINUTE, bulk, carry_out, seen, shelf, states
 from tests.orders.desk import Desk
+from tests.orders.many import MINUTE, bulk, carry_out, seen, shelf, states
 from tests.orders.pages import get
 
 pytestmark = pytest.mark.django_db
+
+
+# Carrying out ----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

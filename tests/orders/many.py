@@ -1,4 +1,4 @@
-"""Bulk orders at work: what the tests of long orders share."""
+"""Orders of many numbers: a list of them for sale, the first so many as one order, and carrying it out."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from numbersadmin.orders import services, sweeping
 from numbersadmin.orders.models import Order
 from numbersadmin.orders.quotes import Quote
-from numbersadmin.orders.showing import look
+from numbersadmin.orders.selectors import shown_fingerprint
 from tests.orders.desk import RU, Desk
 
 MINUTE = timedelta(seconds=60)
@@ -52,20 +52,10 @@ def states(order: Order) -> dict[str, int]:
     return {state: found.count(state) for state in sorted(set(found))}
 
 
-# Asking ----------------------------------------------------------------------------------------------------------
-
-
 def seen(order: Order) -> str:
     """The fingerprint that the approver's page carries."""
-    from numbersadmin.orders.selectors import shown_fingerprint
-
     items = list(order.items.filter(state="pending").order_by("id"))
     return shown_fingerprint(order, items, order.created_at)
-
-
-def shown(desk: Desk, order: Order) -> Any:
-    """What an approver's page reads."""
-    return look(desk.provider, order, list(order.items.order_by("id")), now=desk.clock(), wait=5)
 
 
 def carry_out(desk: Desk, order: Order, longest: timedelta = MINUTE) -> bool:
