@@ -33,6 +33,8 @@ def test_an_approver_clears_orders_with_j_k_and_enter(visit: Callable):
         expect(page.locator("[data-choice]:focus")).to_contain_text("Approve and buy")
         page.keyboard.press("Enter")
         expect(page.get_by_text(f"Approved order {number}")).to_be_visible()
+        page.keyboard.press("j")  # and the next one is as near
+        expect(page.locator("[data-choice]:focus")).to_contain_text("Next")
         page.goto("/orders/?q=Cleared+by+keyboard&state=open")
         if page.locator("tr[data-order]").count():
             page.keyboard.press("j")
