@@ -86,6 +86,7 @@ def approve(
         raise Incomplete("Say why you leave numbers out. The requester sees this.", field="comment")
     if order.round != round or shown_fingerprint(order, items, now) != fingerprint:
         raise OutOfDate("The order has changed since you opened it. Look at it as it is now, then decide.")
+    shown = {item.pk: shown_quote(item) for item in items}  # before the offers are read and kept anew
     fresh = _ask_again(provider, order, items, now)
     gone = [item for item in items if item.pk in fresh.lost]
     here = [item for item in items if item.pk in fresh.quotes]
@@ -102,18 +103,18 @@ def approve(
             move(item, State.REJECTED, verb="order.rejected", actor=actor, now=now, reason=comment.strip())
         if not here:
             return Approval(gone=gone, left_out=left_out)
-        _check_as_shown(here, fresh.quotes)
+        _check_as_shown(shown, fresh.quotes)
         done = _agree(order, actor, role, here, fresh.quotes, comment.strip(), now)
     agreed = [] if done else here
     return Approval(approved=here if done else [], agreed=agreed, gone=gone, left_out=left_out)
 
 
-def _check_as_shown(items: Iterable[OrderItem], fresh: dict[int, Quote]) -> None:
+def _check_as_shown(shown: dict[int, Quote], fresh: dict[int, Quote]) -> None:
     """Nothing is approved above what was on the page, even where it is not above what was asked for."""
-    for item in items:
-        if not no_worse(shown_quote(item), fresh[item.pk]):
+    for pk, quote in fresh.items():
+        if not no_worse(shown[pk], quote):
             raise OutOfDate(
-                f"The offer of {phone_intl(item.number)} has changed since you opened the page."
+                f"The offer of {phone_intl(quote.number)} has changed since you opened the page."
                 " Nothing was decided. Look at it as it is now, then decide."
             )
 

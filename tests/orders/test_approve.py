@@ -14,6 +14,8 @@ from numbersadmin.numbers.services import end_number
 from numbersadmin.orders import services
 from numbersadmin.orders.models import Decision, Order
 from numbersadmin.orders.quotes import Offer, fingerprint_of
+from numbersadmin.orders.selectors import shown_fingerprint
+from numbersadmin.orders.showing import look
 from tests.orders.desk import NUMBER, OFFER, SECOND, Desk, again, item_of
 
 pytestmark = pytest.mark.django_db
@@ -285,3 +287,38 @@ def test_a_number_that_ended_meanwhile_fails(desk: Desk, owned: OwnedNumber):
     end_number(owned=owned, basis="disappeared", ended_from=now, ended_to=now, actor=None, now=now)
     assert [item.failure for item in desk.approve(order).gone] == ["already_ended"]
     assert not Decision.objects.exists()
+
+
+# Cheaper, more, and in between -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changed", [{"pricePerMonth": "12.5"}, {"capabilities": ["SMS", "VOICE"]}, {"pricePerMonth": "0"}]
+)
+def test_what_is_no_worse_is_approved_as_it_is_now(
+    desk: Desk, order: Order, sandbox: Any, changed: dict[str, Any]
+):
+    dearer(sandbox, **changed)
+    assert len(desk.approve(order).approved) == 2
+    item = item_of(order)
+    assert (item.quote["price_per_month"], item.changed_quote) == ("15", None)
+    told = AuditEvent.objects.get(verb="order.approved", subject_id=item.pk).after["quote"]
+    assert told == item.approved_quote != item.quote
+    assert item.approved_price_per_month == Decimal(changed.get("pricePerMonth", 15))
+
+
+def test_an_offer_between_what_was_asked_and_what_was_shown_is_out_of_date(
+    desk: Desk, order: Order, sandbox: Any
+):
+    """Asked at 15.00, shown at 12.00, now 14.00: not above what was asked, but not what the person saw."""
+    dearer(sandbox, pricePerMonth="12")
+    items = list(order.items.order_by("id"))
+    look(desk.provider, order, items, now=desk.clock(), wait=5)
+    seen = shown_fingerprint(order, items, desk.clock())
+    dearer(sandbox, pricePerMonth="14")
+    with pytest.raises(services.OutOfDate, match="has changed since you opened the page"):
+        desk.approve(order, fingerprint=seen)
+    assert (states(order), Decision.objects.exists()) == (["pending", "pending"], False)
+    seen = shown_fingerprint(order, list(order.items.all()), desk.clock())  # of the page that says so
+    assert len(desk.approve(order, fingerprint=seen).approved) == 2
+    assert item_of(order).approved_price_per_month == 14
