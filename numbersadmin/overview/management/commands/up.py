@@ -162,13 +162,12 @@ def worker_command() -> list[str]:
 
 
 def beat_command() -> list[str]:
-    """What sends the sweep and the sync on time; its schedule file lives in VAR_DIR.
+    """What sends the sweep and the sync on time.
 
     A process of its own: inside the worker it would be a child whose death nobody notices, and from then on
     nothing that was left anywhere would be picked up.
     """
-    schedule = str(settings.VAR_DIR / "beat-schedule")
-    return [*CELERY, "beat", "--schedule", schedule, "--loglevel", "warning"]
+    return [*CELERY, "beat", "--loglevel", "warning"]
 
 
 def wait_for_web(processes: Processes, host: str, port: int) -> None:
