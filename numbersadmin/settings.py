@@ -322,8 +322,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any]
 if REDIS_URL:
     # A frozen Redis must not hold up a page: the row is the queue, the message only a nudge.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "socket_timeout": 0.5,
-        "socket_connect_timeout": 0.5,
+        "socket_timeout": 0.3,
+        "socket_connect_timeout": 0.3,
         "visibility_timeout": 3600,
         "max_retries": 0,
     }

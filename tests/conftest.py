@@ -18,6 +18,7 @@ from django.test import Client
 from hypothesis import settings as hypothesis_settings
 
 from numbersadmin.accounts.models import RoleGrant, User
+from numbersadmin.orders import tasks
 from numbersadmin.provider import client as provider_client
 from numbersadmin.provider import store as provider_store
 from tests.flush import keep_append_only
@@ -174,6 +175,12 @@ def signed_in(cast: Cast) -> Callable[[str], Client]:
 def now() -> datetime:
     """The moment the tests live in, on our side as on the provider's."""
     return NOW
+
+
+@pytest.fixture(autouse=True)
+def no_memory_of_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test begins with nothing known of a broker that an earlier one could not reach."""
+    monkeypatch.setattr(tasks, "_away_until", 0.0)
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,13 @@
 """What the worker does for orders. The rows are the queue: a lost message loses nothing, the sweep finds it."""
 
 import logging
+import time
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
-from celery import shared_task
+from celery import Task, shared_task
 from django.db import transaction
 from django.utils import timezone
 
@@ -16,6 +18,7 @@ from numbersadmin.orders.models import Order
 from numbersadmin.provider.client import get_provider
 
 logger = logging.getLogger(__name__)
+_away_until = 0.0  # of this process
 
 LEAVE = timedelta(seconds=20)  # what was approved just now is being carried out already
 TELLS = {  # what is mailed after what was logged (orders/notices.py), and what it is about
@@ -33,6 +36,7 @@ TELLS = {  # what is mailed after what was logged (orders/notices.py), and what 
     "item.unknown": ("unknown", "item_id"),
     "item.outcome_proposed": ("proposed", "item_id"),
 }
+ASK_AGAIN = 2.0  # seconds for which a broker that could not be reached is left alone
 AT_A_TIME = timedelta(seconds=60)  # a long order makes way for others after that
 
 
@@ -64,11 +68,19 @@ def enqueue_order(order: Order) -> None:
 def enqueue(order_ids: Iterable[int]) -> None:
     """Tell the worker about orders to carry out. A broker that is down only costs time."""
     for order_id in order_ids:
-        try:
-            execute_order.apply_async(kwargs={"order_id": order_id}, retry=False)
-        except Exception:  # any broker's own errors; the sweep picks the items up
-            logger.warning("the broker could not be told of order %s", order_id, exc_info=True)
-            return
+        _nudge(execute_order, {"order_id": order_id})  # should it fail, the sweep picks the items up
+
+
+def _nudge(task: Task, kwargs: dict[str, Any]) -> None:
+    """Send a message, if the broker can be reached; a request that sends several waits for a frozen one once."""
+    global _away_until
+    if time.monotonic() < _away_until:
+        return
+    try:
+        task.apply_async(kwargs=kwargs, retry=False)
+    except Exception:  # any broker's own errors
+        _away_until = time.monotonic() + ASK_AGAIN
+        logger.warning("the broker could not be told %s of %s", task.name, kwargs, exc_info=True)
 
 
 @shared_task(name="numbersadmin.orders.tasks.tell", soft_time_limit=75, time_limit=90)
@@ -96,7 +108,4 @@ def tell_what_happened() -> None:
 
 
 def _tell(what: str, ids: dict[str, int]) -> None:
-    try:
-        tell.apply_async(kwargs={"what": what, **ids}, retry=False)
-    except Exception:  # any broker's own errors
-        logger.warning("the broker could not be told to mail '%s' of %s", what, ids, exc_info=True)
+    _nudge(tell, {"what": what, **ids})

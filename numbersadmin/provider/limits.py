@@ -188,6 +188,9 @@ class Limiter:
         try:
             return self._store.change(act)
         except StoreFailed as error:
+            self._unreachable_until = (
+                time.monotonic() + UNREACHABLE
+            )  # the page that says so need not ask, too
             logger.error("the shared rate limiter cannot be reached: %s", error)
             raise ProviderBusy("the shared rate limiter cannot be reached", retry_after=5.0) from error
 

@@ -273,7 +273,7 @@ def test_a_broker_that_is_away_costs_a_line_in_the_log(
     monkeypatch.setattr(tasks.tell, "apply_async", away)
     with django_capture_on_commit_callbacks(execute=True):
         tasks.tell_later("submitted", order_id=desk.order().pk)
-    assert "could not be told to mail 'submitted'" in caplog.text
+    assert "could not be told numbersadmin.orders.tasks.tell of {'what': 'submitted'" in caplog.text
 
 
 class MailServer(socketserver.ThreadingTCPServer):
