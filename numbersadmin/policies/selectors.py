@@ -64,33 +64,56 @@ def ruling(
     `auto_spent`: what the person had approved by rules in the last 24 hours, currency -> (monthly, set-up);
     it is added before a rule may approve by itself, so that taking an order apart does not help.
     """
+    active = ApprovalPolicy.objects.filter(state=PolicyState.ACTIVE, kind=kind)
+    return judge(list(active), asks, auto_spent or {})
+
+
+def judge(
+    active: Sequence[ApprovalPolicy], asks: Sequence[Ask], auto_spent: Mapping[str, tuple[Decimal, Decimal]]
+) -> Ruling:
+    """The same by these rules."""
     totals: dict[str, _Sum] = {}
     for ask in asks:
         before = totals.get(ask.currency, _Sum(ZERO, ZERO))
         totals[ask.currency] = before.plus(ask.per_month, ask.setup)
-    active = list(ApprovalPolicy.objects.filter(state=PolicyState.ACTIVE, kind=kind))
     found = [
-        _judge(active, country, currency, totals[currency], (auto_spent or {}).get(currency, (ZERO, ZERO)))
+        _judge(active, country, currency, totals[currency], auto_spent.get(currency, (ZERO, ZERO)))
         for country, currency in sorted({(ask.country, ask.currency) for ask in asks})
     ]
-    strictest = max(found, key=lambda one: STRICTNESS.index(PolicyMode(one[0])), default=("one", None))
-    mode, policy = strictest
-    return Ruling(mode, policy.pk if policy else None, words_of_ruling(policy) if policy else NO_RULE)
+    strictest = max(found, key=lambda one: _strictness(one[0]), default=(PolicyMode.ONE, None, True))
+    mode, policy, within = strictest
+    words = words_of_ruling(policy, within=within) if policy else NO_RULE
+    return Ruling(mode, policy.pk if policy else None, words)
 
 
 def _judge(
     active: Iterable[ApprovalPolicy], country: str, currency: str, total: _Sum, spent: tuple[Decimal, Decimal]
-) -> tuple[str, ApprovalPolicy | None]:
-    """The first rule that applies, narrowest first; of those as narrow, the smallest limits first."""
+) -> tuple[str, ApprovalPolicy | None, bool]:
+    """The first rule whose limits hold, narrowest first; of those as narrow, the smallest limits first.
+
+    A rule passed over, because the order is above its limits, is never followed by a laxer one: then it counts
+    itself (the last value is False). So more money never needs fewer people, whatever the rules are.
+    """
     fitting = [rule for rule in active if rule.country in ("", country) and rule.currency in ("", currency)]
+    passed: ApprovalPolicy | None = None
+    first: tuple[str, ApprovalPolicy | None] = (PolicyMode.ONE, None)
     for rule in sorted(fitting, key=_order):
         auto = rule.mode == PolicyMode.AUTO
         if auto and not currency:
             continue
         asked = total.plus(*spent) if auto else total
         if _within(asked.monthly, rule.max_monthly) and _within(asked.setup, rule.max_setup):
-            return rule.mode, rule
-    return PolicyMode.ONE, None
+            first = (rule.mode, rule)
+            break
+        if passed is None or _strictness(rule.mode) > _strictness(passed.mode):
+            passed = rule
+    if passed and _strictness(passed.mode) > _strictness(first[0]):
+        return passed.mode, passed, False
+    return *first, True
+
+
+def _strictness(mode: str) -> int:
+    return STRICTNESS.index(PolicyMode(mode))
 
 
 def _order(rule: ApprovalPolicy) -> tuple[bool, bool, bool, Decimal, bool, Decimal, int, int]:
@@ -101,7 +124,7 @@ def _order(rule: ApprovalPolicy) -> tuple[bool, bool, bool, Decimal, bool, Decim
         rule.max_monthly or ZERO,
         rule.max_setup is None,
         rule.max_setup or ZERO,
-        -STRICTNESS.index(PolicyMode(rule.mode)),
+        -_strictness(rule.mode),
         rule.pk,
     )
 
@@ -111,9 +134,10 @@ def _within(amount: Decimal | None, limit: Decimal | None) -> bool:
     return limit is None or (amount is not None and amount <= limit)
 
 
-def words_of_ruling(rule: ApprovalPolicy) -> str:
-    """`Rule 4 asks for two approvers: purchases in EUR up to 100.00 EUR per month.`"""
-    return f"Rule {rule.pk} {ASKS_FOR[PolicyMode(rule.mode)]}: {scope_of(rule)}."
+def words_of_ruling(rule: ApprovalPolicy, *, within: bool = True) -> str:
+    """`Rule 4 asks for two approvers: purchases in EUR, up to 100.00 EUR per month.`"""
+    words = f"Rule {rule.pk} {ASKS_FOR[PolicyMode(rule.mode)]}: {scope_of(rule)}."
+    return words if within else f"{words} This is not within its limits, which never takes fewer people."
 
 
 def scope_of(rule: ApprovalPolicy) -> str:

@@ -133,6 +133,9 @@ def confirm_policy(*, actor: User, policy: ApprovalPolicy, fingerprint: str, now
         if policy.replaces_id:
             old = ApprovalPolicy.objects.filter(pk=policy.replaces_id, state=PolicyState.ACTIVE)
             if old.update(state=PolicyState.RETIRED, retired_at=now) != 1:
+                policy.refresh_from_db()
+                if policy.state != PolicyState.PROPOSED:  # somebody confirmed it at the same moment
+                    raise _decided(policy)
                 raise Overtaken(f"Rule {policy.replaces_id} is not in force any more.")
         state = PolicyState.RETIRED if ends else PolicyState.ACTIVE
         _decide(policy, actor, state, "policy.retired" if ends else "policy.confirmed", "", now)
