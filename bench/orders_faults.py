@@ -90,9 +90,9 @@ def main() -> int:
             sandbox.terminate()
             sandbox.wait()
     report([json.loads(text.splitlines()[-1]) for text in said if text], time.monotonic() - began)
-    violations = sum(player.returncode != 0 for _, player in running)
-    print(f"violations: {violations} (chance {chance}, {given.jobs} jobs)")
-    return int(violations > 0)
+    codes = [player.returncode for _, player in running]
+    print(f"violations: {codes.count(1)} (chance {chance}; the jobs' exit codes: {codes})")
+    return int(any(codes))
 
 
 if __name__ == "__main__":
