@@ -11,7 +11,7 @@ from numbersadmin.accounts.models import User
 from numbersadmin.accounts.selectors import holders_of
 from numbersadmin.formats import country_name, money_text
 from numbersadmin.money import ZERO
-from numbersadmin.policies.models import ApprovalPolicy, Budget, PolicyMode, PolicyState, Stop
+from numbersadmin.policies.models import ApprovalPolicy, Budget, Change, PolicyMode, PolicyState, Stop
 
 STRICTNESS = [PolicyMode.AUTO, PolicyMode.ONE, PolicyMode.TWO]
 ASKS_FOR = {
@@ -56,41 +56,86 @@ class _Sum:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What one country and currency of an order needs. `passed`: the order is above the limits of the rule."""
+
+    mode: PolicyMode
+    rule: ApprovalPolicy | None = None
+    passed: bool = False
+
+    @property
+    def strictness(self) -> int:
+        return STRICTNESS.index(self.mode)
+
+
 def ruling(
     *, kind: str, asks: Sequence[Ask], auto_spent: Mapping[str, tuple[Decimal, Decimal]] | None = None
 ) -> Ruling:
-    """Judge an order. Each (country, currency) in it is judged by the whole order's totals; the strictest counts.
+    """Judge an order by the rules in force (docs/policies.md); `auto_spent` as in `judged`."""
+    active = ApprovalPolicy.objects.filter(state=PolicyState.ACTIVE, kind=kind)
+    return judged(list(active), asks, auto_spent or {})
 
-    `auto_spent`: what the person had approved by rules in the last 24 hours, currency -> (monthly, set-up);
-    it is added before a rule may approve by itself, so that taking an order apart does not help.
+
+def judged(
+    rules: Sequence[ApprovalPolicy], asks: Sequence[Ask], auto_spent: Mapping[str, tuple[Decimal, Decimal]]
+) -> Ruling:
+    """Each (country, currency) of an order is judged by the whole order's totals; the strictest counts for all.
+
+    `auto_spent`: what the person had approved by rules in the last 24 hours, currency -> (monthly, set-up), a
+    key for each currency in which there was anything.
     """
     totals: dict[str, _Sum] = {}
     for ask in asks:
         before = totals.get(ask.currency, _Sum(ZERO, ZERO))
         totals[ask.currency] = before.plus(ask.per_month, ask.setup)
-    active = list(ApprovalPolicy.objects.filter(state=PolicyState.ACTIVE, kind=kind))
     found = [
-        _judge(active, country, currency, totals[currency], (auto_spent or {}).get(currency, (ZERO, ZERO)))
+        _judge(rules, country, currency, totals[currency], auto_spent.get(currency))
         for country, currency in sorted({(ask.country, ask.currency) for ask in asks})
     ]
-    strictest = max(found, key=lambda one: STRICTNESS.index(PolicyMode(one[0])), default=("one", None))
-    mode, policy = strictest
-    return Ruling(mode, policy.pk if policy else None, words_of_ruling(policy) if policy else NO_RULE)
+    strictest = max(found, key=lambda one: one.strictness, default=_Verdict(PolicyMode.ONE))
+    return Ruling(strictest.mode, strictest.rule.pk if strictest.rule else None, _why(strictest))
 
 
 def _judge(
-    active: Iterable[ApprovalPolicy], country: str, currency: str, total: _Sum, spent: tuple[Decimal, Decimal]
-) -> tuple[str, ApprovalPolicy | None]:
-    """The first rule that applies, narrowest first; of those as narrow, the smallest limits first."""
-    fitting = [rule for rule in active if rule.country in ("", country) and rule.currency in ("", currency)]
+    rules: Iterable[ApprovalPolicy],
+    country: str,
+    currency: str,
+    total: _Sum,
+    spent: tuple[Decimal, Decimal] | None,
+) -> _Verdict:
+    """The first rule whose limits hold, narrowest first, of those as narrow the smallest limits first.
+
+    An order that outgrows a rule goes on to the next, but never to fewer people than that rule asked for:
+    otherwise it would help to add a number.
+    """
+    fitting = [rule for rule in rules if rule.country in ("", country) and rule.currency in ("", currency)]
+    after_others = _after_others(rules, currency, total, spent)
+    verdict = _Verdict(PolicyMode.AUTO)
     for rule in sorted(fitting, key=_order):
         auto = rule.mode == PolicyMode.AUTO
-        if auto and not currency:
-            continue
-        asked = total.plus(*spent) if auto else total
-        if _within(asked.monthly, rule.max_monthly) and _within(asked.setup, rule.max_setup):
-            return rule.mode, rule
-    return PolicyMode.ONE, None
+        holds = _holds(rule, total) and (not auto or after_others)
+        here = _Verdict(PolicyMode(rule.mode), rule, not holds)
+        if here.strictness > verdict.strictness or (holds and here.strictness == verdict.strictness):
+            verdict = here
+        if holds:
+            return verdict
+    return verdict if verdict.mode == PolicyMode.TWO else _Verdict(PolicyMode.ONE)
+
+
+def _after_others(
+    rules: Iterable[ApprovalPolicy], currency: str, total: _Sum, spent: tuple[Decimal, Decimal] | None
+) -> bool:
+    """May a rule still approve by itself after what others let through today?
+
+    Nobody knows any more which rule let what through, so together they stay within the smallest limits of
+    the currency: otherwise an order taken apart by country would pass where the whole does not.
+    """
+    if spent is None:
+        return True
+    together = total.plus(*spent)
+    alone = [rule for rule in rules if rule.mode == PolicyMode.AUTO and rule.currency == currency]
+    return all(_holds(rule, together) for rule in alone)
 
 
 def _order(rule: ApprovalPolicy) -> tuple[bool, bool, bool, Decimal, bool, Decimal, int, int]:
@@ -106,14 +151,22 @@ def _order(rule: ApprovalPolicy) -> tuple[bool, bool, bool, Decimal, bool, Decim
     )
 
 
+def _holds(rule: ApprovalPolicy, amounts: _Sum) -> bool:
+    return _within(amounts.monthly, rule.max_monthly) and _within(amounts.setup, rule.max_setup)
+
+
 def _within(amount: Decimal | None, limit: Decimal | None) -> bool:
     """Is it known and within the limit? Without a limit everything is, known or not."""
     return limit is None or (amount is not None and amount <= limit)
 
 
-def words_of_ruling(rule: ApprovalPolicy) -> str:
-    """`Rule 4 asks for two approvers: purchases in EUR up to 100.00 EUR per month.`"""
-    return f"Rule {rule.pk} {ASKS_FOR[PolicyMode(rule.mode)]}: {scope_of(rule)}."
+def _why(verdict: _Verdict) -> str:
+    """`Rule 4 asks for two approvers: purchases in EUR, up to 100.00 EUR per month.`"""
+    rule = verdict.rule
+    if rule is None:
+        return NO_RULE
+    above = " This order is above that, and more never needs fewer people." if verdict.passed else ""
+    return f"Rule {rule.pk} {ASKS_FOR[PolicyMode(rule.mode)]}: {scope_of(rule)}.{above}"
 
 
 def scope_of(rule: ApprovalPolicy) -> str:
@@ -124,15 +177,11 @@ def scope_of(rule: ApprovalPolicy) -> str:
     if rule.currency:
         parts.append(f"in {rule.currency}")
     limits = [
-        f"{_amount(limit, rule.currency)} {what}"
+        f"{money_text(limit, rule.currency)} {what}"
         for limit, what in ((rule.max_monthly, "per month"), (rule.max_setup, "set-up"))
         if limit is not None
     ]
     return " ".join(parts) + (f", up to {' and '.join(limits)}" if limits else ", whatever they cost")
-
-
-def _amount(amount: Decimal, currency: str) -> str:
-    return money_text(amount, currency) if currency else f"{amount.normalize():f} of any currency"
 
 
 def active_policies() -> QuerySet[ApprovalPolicy]:
@@ -193,6 +242,15 @@ def proposals() -> QuerySet[ApprovalPolicy]:
 def confirmers(policy: ApprovalPolicy) -> list[User]:
     """Who can confirm a proposal: finance, but not whoever proposed it."""
     return [who for who in holders_of("policies.confirm") if who.pk != policy.proposed_by_id]
+
+
+def heading_of(policy: ApprovalPolicy) -> str:
+    """What the page of a rule or a proposal is about: `Rule 4`, `Change of rule 3`."""
+    if policy.change == Change.RETIRE:
+        return f"End of rule {policy.replaces_id}"
+    if policy.state in (PolicyState.ACTIVE, PolicyState.RETIRED):
+        return f"Rule {policy.pk}"
+    return f"Change of rule {policy.replaces_id}" if policy.replaces_id else f"New rule {policy.pk}"
 
 
 def budgets_now(month: date) -> list[Budget]:
