@@ -220,15 +220,31 @@ class PolicyRow:
     """A rule or a proposal as a table shows it."""
 
     policy: ApprovalPolicy
+    heading: str
     words: str
     confirmers: list[User]
+
+
+@dataclass(frozen=True, slots=True)
+class TermLine:
+    """One term of a rule in words; in a proposed change `was` has the old one where there is one."""
+
+    label: str
+    now: str
+    was: str = ""
+
+    @property
+    def changed(self) -> bool:
+        return self.was != self.now
 
 
 def in_words(policies: Iterable[ApprovalPolicy]) -> list[PolicyRow]:
     """Each with what it covers in words and, while it waits, who can confirm it."""
     people = list(holders_of("policies.confirm"))
     return [
-        PolicyRow(one, scope_of(one), [who for who in people if who.pk != one.proposed_by_id])
+        PolicyRow(
+            one, heading_of(one), scope_of(one), [who for who in people if who.pk != one.proposed_by_id]
+        )
         for one in policies
     ]
 
@@ -242,6 +258,28 @@ def proposals() -> QuerySet[ApprovalPolicy]:
 def confirmers(policy: ApprovalPolicy) -> list[User]:
     """Who can confirm a proposal: finance, but not whoever proposed it."""
     return [who for who in holders_of("policies.confirm") if who.pk != policy.proposed_by_id]
+
+
+def terms_in_words(policy: ApprovalPolicy) -> list[TermLine]:
+    """What a rule says, term by term; a proposed change has the old terms beside the new."""
+    if policy.change != Change.CHANGE or policy.replaces is None:
+        return [TermLine(label, words) for label, words in _terms(policy)]
+    pairs = zip(_terms(policy), _terms(policy.replaces), strict=True)
+    return [TermLine(label, now, was) for (label, now), (_, was) in pairs]
+
+
+def _terms(policy: ApprovalPolicy) -> list[tuple[str, str]]:
+    def limit(amount: Decimal | None) -> str:
+        return "No limit" if amount is None else f"Up to {money_text(amount, policy.currency)}"
+
+    return [
+        ("For", THINGS[policy.kind].capitalize()),
+        ("Country", country_name(policy.country) or "Any"),
+        ("Currency", policy.currency or "Any"),
+        ("Per month", limit(policy.max_monthly)),
+        ("Set-up", limit(policy.max_setup)),
+        ("Who decides", PolicyMode(policy.mode).label),
+    ]
 
 
 def heading_of(policy: ApprovalPolicy) -> str:

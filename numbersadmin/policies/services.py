@@ -93,9 +93,8 @@ def _propose(
                 verb="policy.proposed",
                 subject=proposed,
                 at=now,
-                before=terms_of(replaces) if replaces else None,
-                after={**terms_of(proposed), "change": change, "replaces": replaces.pk if replaces else None},
                 reason=proposed.reason,
+                **_proposed(proposed),
             )
     except IntegrityError as error:
         first = ApprovalPolicy.objects.filter(replaces=replaces, state=PolicyState.PROPOSED).first()
@@ -106,6 +105,17 @@ def _propose(
             f"since {when(first.proposed_at)}. Withdraw it first."
         ) from error
     return proposed
+
+
+def _proposed(policy: ApprovalPolicy) -> dict[str, Any]:
+    """Before and after of a proposal, as the log keeps them: of a change only the terms that differ."""
+    new, old = terms_of(policy), terms_of(policy.replaces) if policy.replaces else {}
+    changed = [name for name in TERMS if new[name] != old.get(name, "")]
+    told = {"change": policy.change, "replaces": policy.replaces_id}
+    return {
+        "before": {name: old[name] for name in changed} if old else None,
+        "after": {name: new[name] for name in changed} | told,
+    }
 
 
 def _check_terms(terms: dict[str, Any]) -> None:
@@ -131,7 +141,7 @@ def _check_shown_exactly(amount: Decimal, currency: str, field: str) -> None:
     """Pages round to what the currency has; what a person confirms must be what counts."""
     if rounded(amount, currency) != amount:
         decimals = minor_units(currency) or "no"
-        raise PolicyError(f"{currency} has {decimals} decimals.", field=field)
+        raise PolicyError(f"{currency} has {decimals} decimals, so write no more.", field=field)
 
 
 def _check_reason(reason: str) -> None:

@@ -55,7 +55,7 @@ def _show(
         "policy": found,
         "heading": selectors.heading_of(found),
         "words": selectors.scope_of(found),
-        "old_words": selectors.scope_of(found.replaces) if found.replaces else "",
+        "terms": selectors.terms_in_words(found),
         "fingerprint": services.fingerprint_of(found),
         "may_confirm": confirms and person.pk != found.proposed_by_id,
         "own": confirms and person.pk == found.proposed_by_id,

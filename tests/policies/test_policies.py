@@ -155,6 +155,8 @@ def test_the_log_names_the_rule_that_ended_and_exact_limits(cast: Any, now: date
         ("policy.retired", changed.pk, ending.pk),
     ]
     assert last[1].after["max_monthly"] == last[4].before["max_monthly"] == "80.5"
+    assert last[0].before == {"max_monthly": "100"}
+    assert last[0].after == {"max_monthly": "80.5", "change": "change", "replaces": rules[1].pk}
     assert last[4].reason == "Not needed"
 
 
