@@ -23,7 +23,8 @@ def apply_rule(order: Order, quotes: Sequence[Quote], *, protected: bool = False
     """Set on an unsaved order who decides on it, and why, in words; saved by the caller in one transaction.
 
     Two orders at once that count as the same next one without approver break the constraint
-    `order_auto_in_turn`: the caller tries again, and then counts the other one too.
+    `order_auto_in_turn`: the caller tries again, and then counts the other one too. The turn is read before
+    what was spent: read after it, an order committed in between would be counted in neither.
     """
     asks = [
         Ask(
@@ -35,12 +36,13 @@ def apply_rule(order: Order, quotes: Sequence[Quote], *, protected: bool = False
         )
         for quote in quotes
     ]
+    serial = _next_serial(order.requester)
     found = ruling(kind=order.kind, asks=asks, auto_spent=auto_spent(order.requester, order.kind, now))
     order.mode, order.rule, order.rule_words = Mode(found.mode), found.policy_id, found.words
     if protected:
         order.mode, order.rule, order.rule_words = Mode.TWO, None, PROTECTED
     order.approvals_needed = NEEDED[Mode(order.mode)]
-    order.auto_serial = _next_serial(order.requester) if order.mode == Mode.AUTO else None
+    order.auto_serial = serial if order.mode == Mode.AUTO else None
     over = is_over_budget(order, quotes, now)
     order.finance_needed = bool(over)
     if over:

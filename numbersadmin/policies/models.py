@@ -146,7 +146,10 @@ class Stop(models.Model):
                 fields=["open_mark"], condition=Q(open_mark=True), name="stop_one_at_a_time"
             ),
             models.CheckConstraint(
-                condition=Q(open_mark=True, lifted_at__isnull=True, lifted_by__isnull=True)
+                # Said twice, because a comparison with NULL is neither true nor false, and a CHECK lets it pass.
+                condition=Q(
+                    open_mark=True, open_mark__isnull=False, lifted_at__isnull=True, lifted_by__isnull=True
+                )
                 | Q(open_mark__isnull=True, lifted_at__isnull=False, lifted_by__isnull=False),
                 name="stop_lifted_by_someone",
             ),

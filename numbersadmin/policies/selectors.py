@@ -56,77 +56,68 @@ class _Sum:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """What one country and currency of an order needs. `passed`: the order is above the limits of the rule."""
-
-    mode: PolicyMode
-    rule: ApprovalPolicy | None = None
-    passed: bool = False
-
-    @property
-    def strictness(self) -> int:
-        return STRICTNESS.index(self.mode)
-
-
 def ruling(
     *, kind: str, asks: Sequence[Ask], auto_spent: Mapping[str, tuple[Decimal, Decimal]] | None = None
 ) -> Ruling:
-    """Judge an order by the rules in force (docs/policies.md); `auto_spent` as in `judged`."""
-    active = ApprovalPolicy.objects.filter(state=PolicyState.ACTIVE, kind=kind)
-    return judged(list(active), asks, auto_spent or {})
+    """Judge an order. Each (country, currency) in it is judged by the whole order's totals; the strictest counts.
 
-
-def judged(
-    rules: Sequence[ApprovalPolicy], asks: Sequence[Ask], auto_spent: Mapping[str, tuple[Decimal, Decimal]]
-) -> Ruling:
-    """Each (country, currency) of an order is judged by the whole order's totals; the strictest counts for all.
-
-    `auto_spent`: what the person had approved by rules in the last 24 hours, currency -> (monthly, set-up), a
-    key for each currency in which there was anything.
+    `auto_spent`: what the person had approved by rules in the last 24 hours, currency -> (monthly, set-up);
+    it is added before a rule may approve by itself, so that taking an order apart does not help. A currency is
+    a key when there was anything in it.
     """
+    active = ApprovalPolicy.objects.filter(state=PolicyState.ACTIVE, kind=kind)
+    return judge(list(active), asks, auto_spent or {})
+
+
+def judge(
+    active: Sequence[ApprovalPolicy], asks: Sequence[Ask], auto_spent: Mapping[str, tuple[Decimal, Decimal]]
+) -> Ruling:
+    """The same by these rules."""
     totals: dict[str, _Sum] = {}
     for ask in asks:
         before = totals.get(ask.currency, _Sum(ZERO, ZERO))
         totals[ask.currency] = before.plus(ask.per_month, ask.setup)
     found = [
-        _judge(rules, country, currency, totals[currency], auto_spent.get(currency))
+        _judge(active, country, currency, totals[currency], auto_spent.get(currency))
         for country, currency in sorted({(ask.country, ask.currency) for ask in asks})
     ]
-    strictest = max(found, key=lambda one: one.strictness, default=_Verdict(PolicyMode.ONE))
-    return Ruling(strictest.mode, strictest.rule.pk if strictest.rule else None, _why(strictest))
+    strictest = max(found, key=lambda one: _strictness(one[0]), default=(PolicyMode.ONE, None, True))
+    mode, policy, within = strictest
+    words = words_of_ruling(policy, within=within) if policy else NO_RULE
+    return Ruling(mode, policy.pk if policy else None, words)
 
 
 def _judge(
-    rules: Iterable[ApprovalPolicy],
+    active: Sequence[ApprovalPolicy],
     country: str,
     currency: str,
     total: _Sum,
     spent: tuple[Decimal, Decimal] | None,
-) -> _Verdict:
-    """The first rule whose limits hold, narrowest first, of those as narrow the smallest limits first.
+) -> tuple[str, ApprovalPolicy | None, bool]:
+    """The first rule whose limits hold, narrowest first; of those as narrow, the smallest limits first.
 
-    An order that outgrows a rule goes on to the next, but never to fewer people than that rule asked for:
-    otherwise it would help to add a number.
+    A rule passed over, because the order is above its limits, is never followed by a laxer one: then it counts
+    itself (the last value is False). So more money never needs fewer people, whatever the rules are.
     """
-    fitting = [rule for rule in rules if rule.country in ("", country) and rule.currency in ("", currency)]
-    after_others = _after_others(rules, currency, total, spent)
-    verdict = _Verdict(PolicyMode.AUTO)
+    fitting = [rule for rule in active if rule.country in ("", country) and rule.currency in ("", currency)]
+    after_others = _holds_after_others(active, currency, total, spent)
+    passed: ApprovalPolicy | None = None
+    first: tuple[str, ApprovalPolicy | None] = (PolicyMode.ONE, None)
     for rule in sorted(fitting, key=_order):
-        auto = rule.mode == PolicyMode.AUTO
-        holds = _holds(rule, total) and (not auto or after_others)
-        here = _Verdict(PolicyMode(rule.mode), rule, not holds)
-        if here.strictness > verdict.strictness or (holds and here.strictness == verdict.strictness):
-            verdict = here
-        if holds:
-            return verdict
-    return verdict if verdict.mode == PolicyMode.TWO else _Verdict(PolicyMode.ONE)
+        if _holds(rule, total) and (rule.mode != PolicyMode.AUTO or after_others):
+            first = (rule.mode, rule)
+            break
+        if passed is None or _strictness(rule.mode) > _strictness(passed.mode):
+            passed = rule
+    if passed and _strictness(passed.mode) > _strictness(first[0]):
+        return passed.mode, passed, False
+    return *first, True
 
 
-def _after_others(
-    rules: Iterable[ApprovalPolicy], currency: str, total: _Sum, spent: tuple[Decimal, Decimal] | None
+def _holds_after_others(
+    active: Iterable[ApprovalPolicy], currency: str, total: _Sum, spent: tuple[Decimal, Decimal] | None
 ) -> bool:
-    """May a rule still approve by itself after what others let through today?
+    """May a rule still approve by itself after what rules let through in the last 24 hours?
 
     Nobody knows any more which rule let what through, so together they stay within the smallest limits of
     the currency: otherwise an order taken apart by country would pass where the whole does not.
@@ -134,8 +125,16 @@ def _after_others(
     if spent is None:
         return True
     together = total.plus(*spent)
-    alone = [rule for rule in rules if rule.mode == PolicyMode.AUTO and rule.currency == currency]
-    return all(_holds(rule, together) for rule in alone)
+    autos = [rule for rule in active if rule.mode == PolicyMode.AUTO and rule.currency == currency]
+    return all(_holds(rule, together) for rule in autos)
+
+
+def _holds(rule: ApprovalPolicy, amounts: _Sum) -> bool:
+    return _within(amounts.monthly, rule.max_monthly) and _within(amounts.setup, rule.max_setup)
+
+
+def _strictness(mode: str) -> int:
+    return STRICTNESS.index(PolicyMode(mode))
 
 
 def _order(rule: ApprovalPolicy) -> tuple[bool, bool, bool, Decimal, bool, Decimal, int, int]:
@@ -146,13 +145,9 @@ def _order(rule: ApprovalPolicy) -> tuple[bool, bool, bool, Decimal, bool, Decim
         rule.max_monthly or ZERO,
         rule.max_setup is None,
         rule.max_setup or ZERO,
-        -STRICTNESS.index(PolicyMode(rule.mode)),
+        -_strictness(rule.mode),
         rule.pk,
     )
-
-
-def _holds(rule: ApprovalPolicy, amounts: _Sum) -> bool:
-    return _within(amounts.monthly, rule.max_monthly) and _within(amounts.setup, rule.max_setup)
 
 
 def _within(amount: Decimal | None, limit: Decimal | None) -> bool:
@@ -160,13 +155,10 @@ def _within(amount: Decimal | None, limit: Decimal | None) -> bool:
     return limit is None or (amount is not None and amount <= limit)
 
 
-def _why(verdict: _Verdict) -> str:
+def words_of_ruling(rule: ApprovalPolicy, *, within: bool = True) -> str:
     """`Rule 4 asks for two approvers: purchases in EUR, up to 100.00 EUR per month.`"""
-    rule = verdict.rule
-    if rule is None:
-        return NO_RULE
-    above = " This order is above that, and more never needs fewer people." if verdict.passed else ""
-    return f"Rule {rule.pk} {ASKS_FOR[PolicyMode(rule.mode)]}: {scope_of(rule)}.{above}"
+    words = f"Rule {rule.pk} {ASKS_FOR[PolicyMode(rule.mode)]}: {scope_of(rule)}."
+    return words if within else f"{words} This is not within its limits, which never takes fewer people."
 
 
 def scope_of(rule: ApprovalPolicy) -> str:

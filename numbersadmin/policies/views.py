@@ -1,5 +1,6 @@
 """The pages of policies: rules and their proposals, budgets, and the stop of all buying and cancelling."""
 
+import re
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +20,7 @@ from numbersadmin.policies.services import PolicyError, Refused
 from numbersadmin.web import HtmxRequest, require
 
 BOTH = ["GET", "HEAD", "POST"]
+NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 @require("policies.view")
@@ -206,7 +208,7 @@ def stop(request: HtmxRequest) -> HttpResponse:
         lifting = request.POST.get("lift", "")
         try:
             if lifting:
-                services.lift(stop_id=int(lifting) if lifting.isdigit() and len(lifting) < 18 else 0, **facts)
+                services.lift(stop_id=int(lifting) if NUMBER.fullmatch(lifting) else 0, **facts)
             else:
                 services.stop(**facts)
         except PolicyError as error:

@@ -1,7 +1,6 @@
 """A long run of orders over a provider that misbehaves, workers that die, and answers that come late."""
 
 import itertools
-import random
 from contextlib import suppress
 from typing import Any
 
@@ -31,10 +30,12 @@ def as_before(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
         monkeypatch.setattr(module, name, getattr(module, name))
 
 
-@pytest.mark.parametrize("half", ["first", "second"])
-def test_nothing_is_bought_twice_and_nothing_bought_is_lost(desk: Desk, sandbox: Any, half: str):
+@pytest.mark.parametrize(
+    "chance", [20261013, 9193549]
+)  # the same each time; bench/orders_faults.py goes elsewhere
+def test_nothing_is_bought_twice_and_nothing_bought_is_lost(desk: Desk, sandbox: Any, chance: int):
     bought = company.Company.did["purchases"]
-    assert company.run(desk, sandbox, steps=STEPS, chance=random.randrange(10**9)) >= STEPS
+    assert company.run(desk, sandbox, steps=STEPS, chance=chance) >= STEPS
     assert company.Company.did["purchases"] - bought > 10
 
 

@@ -11,13 +11,7 @@ from numbersadmin.audit import append_only
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.policies import services
 from numbersadmin.policies.models import ApprovalPolicy, Budget
-from numbersadmin.policies.selectors import (
-    Ask,
-    budgets_in,
-    ruling,
-    scope_of,
-    waiting_for_confirmation,
-)
+from numbersadmin.policies.selectors import Ask, budgets_in, ruling, scope_of, waiting_for_confirmation
 from numbersadmin.policies.services import PolicyError, fingerprint_of
 
 db = pytest.mark.django_db
@@ -268,28 +262,3 @@ def test_a_budget_is_never_rewritten(cast: Any, now: datetime):
         assert mine.update(amount=Decimal(6)) == 1
     finally:
         append_only.install(connection, "policies_budget")
-
-
-# What the database refuses ---------------------------------------------------------------------------------------
-
-
-@db
-@pytest.mark.parametrize(
-    ("wrong", "constraint"),
-    [
-        ({}, ""),  # the control: the same row without a fault is taken
-        ({"mode": "auto"}, "policy_auto_has_limits"),
-        ({"currency": "", "max_monthly": Decimal(1)}, "policy_limit_names_currency"),
-        ({"max_setup": Decimal(-1)}, "policy_limit_not_negative"),
-        ({"state": "active"}, "policy_in_force_is_confirmed"),
-        ({"state": "rejected"}, "policy_ended_by_someone"),
-        ({"change": "retire"}, "policy_change_names_rule"),
-    ],
-)
-def test_what_must_not_be_in_the_table(cast: Any, now: datetime, wrong: dict[str, Any], constraint: str):
-    facts = {**USUAL, "mode": "one", "reason": "x", "proposed_by": cast.admin, "proposed_at": now, **wrong}
-    if not constraint:
-        assert ApprovalPolicy.objects.create(**facts).pk
-        return
-    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
-        ApprovalPolicy.objects.create(**facts)

@@ -9,7 +9,7 @@ from numbersadmin.audit.append_only import protect
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('policies', '0001_initial'),
+        ('policies', '0002_stop_is_lifted_by_someone'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
