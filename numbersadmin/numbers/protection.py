@@ -22,6 +22,8 @@ def protect(*, actor: User, owned: OwnedNumber, reason: str, now: datetime) -> N
         raise NotProtected("Only an approver or finance protects numbers.")
     if owned.status == Status.ENDED:
         raise NotProtected("This number is no longer ours.")
+    if owned.protected_at:
+        raise NotProtected("This number is protected already.")
     reason = " ".join(reason.split())[:300]
     if not reason:
         raise NotProtected("Say why it is protected.")
@@ -33,6 +35,8 @@ def unprotect(*, actor: User, owned: OwnedNumber, reason: str, now: datetime) ->
     """Take the protection off: not whoever put it on. Raises NotProtected, NumberHasMoved."""
     if not actor.can("numbers.protect"):
         raise NotProtected("Only an approver or finance takes a protection off.")
+    if not owned.protected_at:
+        raise NotProtected("This number is not protected any more.")
     if owned.protected_by_id == actor.pk:
         raise NotProtected(
             "You protected it yourself. Another approver or finance can take the protection off."

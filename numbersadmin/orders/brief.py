@@ -110,12 +110,13 @@ def _brief(
     now: datetime,
 ) -> Brief:
     buying = order.kind == Kind.PURCHASE
+    waits = any(item.state == State.PENDING for item in items)
     return Brief(
         order=order,
         requester=order.requester,
         numbers=len(items),
         ledgers=purchase_ledgers(quotes, now) if buying else cancel_ledgers(quotes, now, timing=order.timing),
-        budgets=book.lines(order.cost_centre, quotes, order.pk) if buying else [],
+        budgets=book.lines(order.cost_centre, quotes, order.pk) if buying and waits else [],
         spares=[one for one in spares if any(one.fits(quote) for quote in quotes)] if buying else [],
     )
 

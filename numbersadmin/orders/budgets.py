@@ -83,13 +83,15 @@ class BudgetBook:
         self, cost_centre: str, quotes: Iterable[Quote], order_id: int | None = None
     ) -> list[BudgetLine]:
         """A line for each currency of an order that has a budget; `order_id` once the order exists."""
+        quotes = list(quotes)
         asked = Totals.of((quote.currency, quote.price_per_month) for quote in quotes if quote.currency)
+        refs = {quote.ref for quote in quotes}
         return [
             BudgetLine(
                 cost_centre=cost_centre,
                 currency=code,
                 budget=self.budgets[cost_centre, code],
-                committed=self._committed(cost_centre, code, order_id),
+                committed=self._committed(cost_centre, code, order_id, refs),
                 asked=asked[code],
                 unknown=self.unknown.get(cost_centre, 0),
             )
@@ -97,13 +99,13 @@ class BudgetBook:
             if (cost_centre, code) in self.budgets
         ]
 
-    def _committed(self, cost_centre: str, currency: str, order_id: int | None) -> Decimal:
-        """Owned, approved by anybody, and what waited before this order."""
+    def _committed(self, cost_centre: str, currency: str, order_id: int | None, asked: set[str]) -> Decimal:
+        """Owned, approved by anybody, also of this order, and what waited before it; but not what is asked."""
         ordered = (
             quote.price_per_month or ZERO
             for centre, order, waits, quote in self.ordered
             if (centre, quote.currency) == (cost_centre, currency)
-            and order != order_id
+            and quote.ref not in asked
             and (not waits or order_id is None or order < order_id)
         )
         return self.owned.get((cost_centre, currency), ZERO) + sum(ordered, ZERO)

@@ -29,10 +29,9 @@ from numbersadmin.orders.recording import (
     expire_if_due,
     failed,
     is_purchase,
-    next_round,
     price_changed,
 )
-from numbersadmin.orders.ruling import is_over_budget
+from numbersadmin.orders.ruling import judge_again, next_round
 from numbersadmin.orders.selectors import current_quote, shown_fingerprint, shown_quote
 from numbersadmin.orders.showing import look
 from numbersadmin.orders.standing import DECIDES, Standing, standing_of
@@ -129,10 +128,7 @@ def _agree(
     now: datetime,
 ) -> bool:
     """Keep the approval; True when it was the last one needed, and the items are to be carried out."""
-    finance_needed = bool(is_over_budget(order, [quotes[item.pk] for item in items], now))
-    if finance_needed != order.finance_needed:
-        Order.objects.filter(pk=order.pk).update(finance_needed=finance_needed)
-        order.finance_needed = finance_needed
+    judge_again(order, items, [quotes[item.pk] for item in items], role, now)
     _decide(order, actor, role, Verdict.APPROVE, items, comment, now)
     standing = standing_of(order, order.decisions.all())
     done = not standing.approvers_missing and not standing.finance_missing

@@ -27,12 +27,12 @@ from numbersadmin.orders.recording import (
     expire_if_due,
     failed,
     is_purchase,
-    next_round,
     not_sent,
     price_changed,
     taken_keys,
     unknown,
 )
+from numbersadmin.orders.ruling import next_round
 from numbersadmin.orders.selectors import current_quote
 from numbersadmin.provider.client import Provider
 from numbersadmin.provider.errors import CredentialsRefused, NotOwned, ProviderBusy, ProviderError, Refused

@@ -11,14 +11,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F
-from django.db.models.functions import Greatest
 
 from numbersadmin.accounts.models import User
 from numbersadmin.numbers.models import AcquiredBasis, EndBasis, OwnedNumber
 from numbersadmin.numbers.services import Opening, assign, end_number, open_numbers
 from numbersadmin.orders.machine import amend, move
-from numbersadmin.orders.models import Kind, Order, OrderItem, Outcome, ProviderAttempt, State
+from numbersadmin.orders.models import Kind, OrderItem, Outcome, ProviderAttempt, State
 from numbersadmin.orders.pausing import pause_after_unknown
 from numbersadmin.orders.quotes import Quote
 from numbersadmin.orders.timing import execute_after
@@ -85,7 +83,7 @@ def approve_item(item: OrderItem, quote: Quote, *, actor: User | None, reason: s
 def price_changed(item: OrderItem, quote: Quote, *, actor: User | None, now: datetime) -> None:
     """The provider's offer is no longer what was asked or approved: nothing is bought, the new one waits.
 
-    The caller starts the order's next round (`next_round`) in the same transaction.
+    The caller starts the order's next round (`ruling.next_round`) in the same transaction.
     """
     before = {"quote": item.approved_quote or item.changed_quote or item.quote}
     after = {"quote": quote.to_json()}
@@ -105,19 +103,6 @@ def price_changed(item: OrderItem, quote: Quote, *, actor: User | None, now: dat
     else:
         after = {"quote_before": before["quote"], **after}
         move(item, State.PENDING, verb="item.price_changed", actor=actor, now=now, after=after, **fields)
-
-
-def next_round(order: Order, now: datetime) -> None:
-    """Void the decisions made so far; the order waits for new ones as long as a new order would.
-
-    What its rule had let through without an approver needs one now: the rule had judged another price.
-    """
-    Order.objects.filter(pk=order.pk).update(
-        round=F("round") + 1,
-        approvals_needed=Greatest(F("approvals_needed"), 1),
-        expires_at=now + timedelta(days=PENDING_DAYS),
-    )
-    order.refresh_from_db(fields=["round", "approvals_needed", "expires_at"])
 
 
 def failed(

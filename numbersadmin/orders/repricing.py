@@ -9,7 +9,8 @@ from numbersadmin.orders.deciding import APPROVAL_WAIT, WAIT_EACH, check_buyable
 from numbersadmin.orders.errors import NotAllowed, OutOfDate, PriceUnread
 from numbersadmin.orders.machine import moved
 from numbersadmin.orders.models import Order, State
-from numbersadmin.orders.recording import is_purchase, next_round, price_changed
+from numbersadmin.orders.recording import is_purchase, price_changed
+from numbersadmin.orders.ruling import next_round
 from numbersadmin.orders.showing import look
 from numbersadmin.orders.submitting import MOST_ITEMS
 from numbersadmin.provider.client import Provider

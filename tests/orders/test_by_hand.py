@@ -120,6 +120,41 @@ def test_of_two_confirmations_one_counts(desk: Desk, item: OrderItem):
     assert OwnedNumber.objects.count() == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_say_it_at_once_one_is_heard(desk: Desk, item: OrderItem):
+    admin, now = desk.cast.admin, desk.clock()
+    facts = {"actor": admin, "evidence": "Ticket 88213", "now": now}
+    results = at_once(
+        *[
+            lambda done=done: services.propose_outcome(
+                item=OrderItem.objects.get(pk=item.pk), done=done, **facts
+            )
+            for done in (True, False)
+        ]
+    )
+    assert sorted(type(one).__name__ for one in results) == ["Moved", "Resolution"]
+
+
+@pytest.mark.parametrize(
+    ("done", "state", "failure", "status"),
+    [(True, "done", "", "ended"), (False, "failed", "said_not_cancelled", "owned")],
+)
+def test_a_cancellation(
+    desk: Desk, owned: OwnedNumber, sandbox: Any, done: bool, state: str, failure: str, status: str
+):
+    cancelling = desk.approved_cancel(owned)
+    sandbox.fault("cancel", "drop")
+    sandbox.fault("get", "garbage", skip=1, times=-1)
+    lost = desk.carry_out(cancelling)
+    for _ in range(9):
+        desk.sweep(at_once=True)
+    said = say(desk, again(lost), done=done)
+    services.confirm_outcome(actor=desk.cast.finance, resolution=said, now=desk.clock())
+    after = again(lost)
+    assert (after.state, after.failure, after.owned_number.status) == (state, failure, status)
+    assert len(sandbox.requests("cancel")) == 1
+
+
 def test_the_pages(desk: Desk, item: OrderItem, signed_in: Any, today: None):
     admin, finance = signed_in("admin"), signed_in("finance")
     at = f"/orders/{item.order_id}/"

@@ -137,6 +137,37 @@ def test_a_price_that_moved_after_approval_stops_it(desk: Desk, sandbox: Any):
     assert desk.carry_out(item).owned_number.price_per_month == Decimal("15.01")
 
 
+@pytest.mark.parametrize("change", [{"pricePerMonth": "12.5"}, {"capabilities": ["SMS", "VOICE"]}])
+def test_what_is_no_worse_than_approved_is_bought_and_noted(desk: Desk, sandbox: Any, change: dict[str, Any]):
+    item = desk.approved()
+    outside(sandbox, "change", set=change)
+    item = desk.carry_out(item)
+    assert (item.state, item.order.round, posts(sandbox)) == ("done", 1, 1)
+    told = AuditEvent.objects.get(verb="item.executing").after
+    assert (told["quote_before"], told["quote"]) == (item.approved_quote, item.executed_quote)
+    assert told["quote_before"] != told["quote"]
+    assert item.owned_number.price_per_month == Decimal(change.get("pricePerMonth", 15))
+    assert set(item.owned_number.capability_list) == set(change.get("capabilities", ["SMS"]))
+
+
+def test_what_is_as_approved_is_not_noted(desk: Desk):
+    desk.carry_out(desk.approved())
+    assert "quote" not in AuditEvent.objects.get(verb="item.executing").after
+
+
+@pytest.mark.parametrize(
+    "change", [{"capabilities": ["VOICE"]}, {"currency": "USD"}, {"pricePerMonth": "13"}]
+)
+def test_what_is_worse_than_approved_stops_it(desk: Desk, sandbox: Any, change: dict[str, Any]):
+    """Approved was 12.50, cheaper than asked: that counts, and not what was asked."""
+    order = desk.order()
+    outside(sandbox, "change", set={"pricePerMonth": "12.5"})
+    assert desk.approve(order).approved
+    outside(sandbox, "change", set=change)
+    item = desk.carry_out(item_of(order))
+    assert (item.state, item.order.round, posts(sandbox)) == ("pending", 2, 0)
+
+
 def test_a_smaller_first_month_is_bought(desk: Desk, sandbox: Any):
     item = desk.approved()
     sandbox.clock(desk.clock.on(86399))

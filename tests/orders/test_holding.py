@@ -1,5 +1,6 @@
 """What holds orders back: an administrator's stop, and the pause after two lost answers in a row."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -38,6 +39,24 @@ def test_a_stop_between_the_price_and_the_claim_counts(desk: Desk, sandbox: Any)
         execution.claim(item, now=desk.clock(), number_key=KEY)
     assert not item.attempts.exists()
     assert sandbox.requests("purchase") == []
+
+
+def test_what_a_stop_catches_before_its_claim_goes_on_afterwards(desk: Desk, sandbox: Any, bought_here: Any):
+    """An administrator stops everything while the price is being read; a minute after the lift it is bought."""
+    item, admin, on = desk.approved(), desk.cast.admin, list[Stop]()
+
+    def clock() -> datetime:
+        if sandbox.requests("list_available")[read:] and not on:
+            on.append(stop(actor=admin, reason="Wrong invoices", now=desk.clock()))
+        return desk.clock()
+
+    read = len(sandbox.requests("list_available"))
+    execution.execute_item(item_id=item.pk, provider=desk.provider, clock=clock)
+    assert (on[0].open_mark, again(item).state, item.attempts.count()) == (True, "approved", 0)
+    lift(actor=admin, stop_id=on[0].pk, reason="All well", now=desk.clock())
+    desk.clock.on(60)
+    desk.sweep()
+    assert (again(item).state, bought_here()) == ("done", [NUMBER])
 
 
 def test_without_that_look_it_would_be_claimed(desk: Desk, monkeypatch: pytest.MonkeyPatch):

@@ -1,5 +1,6 @@
 """Orders that two approvers decide: two persons, one round, and nobody lost when both decide at once."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -108,27 +109,40 @@ def test_without_the_guard_nobody_is_told(desk: Desk, sandbox: Any, no_guard: No
 def test_who_waits_for_whom_is_the_same_as_a_query(desk: Desk):
     """`waiting_for` in the database and `Standing.role_for` in Python, over every way an order can stand."""
     order = desk.order()
-    people = [getattr(desk.cast, name) for name in desk.cast.ROLES]
-    decided = [(), (("approver", Role.APPROVER),), (("finance", Role.FINANCE),)]
-    decided += [(("approver", Role.APPROVER), ("finance", Role.FINANCE))]
-    for needed, finance in [(0, True), (0, False), (1, False), (1, True), (2, False), (2, True)]:
-        for round_, made in enumerate(decided, start=1 + 10 * (2 * needed + finance)):
-            values = {"approvals_needed": needed, "finance_needed": finance, "round": round_}
-            Order.objects.filter(pk=order.pk).update(**values)
-            for name, role in made:
-                Decision.objects.create(
-                    order=order,
-                    round=round_,
-                    approver=getattr(desk.cast, name),
-                    requester=order.requester,
-                    role=role,
-                    verdict="approve",
-                    item_ids=[],
-                    fingerprint="x",
-                    at=desk.clock(),
-                )
-            order.refresh_from_db()
-            standing = standing_of(order, order.decisions.all())
-            for person in people:
-                may = standing.role_for(person, order.requester_id) is not None
-                assert waiting_for(person).exists() == may, (needed, finance, made, person)
+    RoleGrant.objects.create(user=desk.cast.approver2, role="finance")  # one person with both roles
+    RoleGrant.objects.create(user=desk.cast.manager, role="approver")  # and a requester who might
+    people = [User.objects.get(pk=getattr(desk.cast, name).pk) for name in desk.cast.ROLES]
+    words = [
+        (),
+        ("approver",),
+        ("approver2",),
+        ("finance",),
+        ("approver", "finance"),
+        ("approver", "approver2"),
+    ]
+    verdicts = [("approve", 0), ("reject", 0), ("approve", 1)]  # of this round, or of the one before
+    stands = [(0, True), (0, False), (1, False), (1, True), (2, False), (2, True)]
+    ways = [
+        *itertools.product(stands, words, verdicts[:1]),
+        *itertools.product(stands[3:], words[1:], verdicts[1:]),
+    ]
+    for count, (stand, who, verdict) in enumerate(ways):
+        values = {"approvals_needed": stand[0], "finance_needed": stand[1], "round": 2 * count + 2}
+        Order.objects.filter(pk=order.pk).update(**values)
+        for name in who:
+            Decision.objects.create(
+                order=order,
+                round=2 * count + 2 - verdict[1],
+                approver=getattr(desk.cast, name),
+                requester=order.requester,
+                role=Role.FINANCE if name == "finance" else Role.APPROVER,
+                verdict=verdict[0],
+                item_ids=[],
+                fingerprint="x",
+                at=desk.clock(),
+            )
+        order.refresh_from_db()
+        standing = standing_of(order, order.decisions.all())
+        for person in people:
+            may = standing.role_for(person, order.requester_id) is not None
+            assert waiting_for(person).exists() == may, (stand, who, verdict, person)

@@ -1,0 +1,100 @@
+"""Orders of one person at the same moment under a rule that needs nobody: each is counted, none is lost."""
+
+import threading
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from numbersadmin.orders import ruling, services
+from numbersadmin.orders.models import Order
+from tests.orders.desk import Desk, rule
+from tests.orders.test_rules import desk_quote
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(connection.vendor == "sqlite", reason="there one order is made after the other"),
+]
+
+
+def submit(desk: Desk, name: str) -> Order:
+    return services.submit_purchase(
+        actor=desk.cast.manager,
+        quotes=[desk_quote(desk, f"49301{name}", 15)],
+        owner=desk.cast.manager,
+        cost_centre="",
+        reason="x",
+        sender_id=False,
+        form_token=f"form {name}",
+        now=desk.clock(),
+    )
+
+
+@pytest.fixture
+def others(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let other orders be committed, one each time that an order has read what was spent, before it goes on."""
+    spent, waiting, busy = ruling.auto_spent, list[str](), threading.local()
+
+    def interrupted(*given: Any) -> Any:
+        found = spent(*given)
+        if waiting and not getattr(busy, "other", False):
+            name = waiting.pop(0)
+            other = threading.Thread(target=elsewhere, args=[name])
+            other.start()
+            other.join(10)
+        return found
+
+    def elsewhere(name: str) -> None:
+        busy.other = True
+        try:
+            submit(desk, name)
+        finally:
+            connection.close()
+
+    monkeypatch.setattr(ruling, "auto_spent", interrupted)
+    return lambda *names: waiting.extend(names)
+
+
+def limit(desk: Desk, most: str) -> None:
+    assert desk.cast.manager
+    rule(desk.cast, desk.clock(), mode="auto", max_monthly=Decimal(most), max_setup=Decimal(0))
+
+
+def modes() -> list[str]:
+    return list(Order.objects.order_by("id").values_list("mode", flat=True))
+
+
+def test_what_is_committed_meanwhile_is_counted(desk: Desk, others: Callable[..., None]):
+    limit(desk, "20")
+    others("2")
+    submit(desk, "1")
+    assert sorted(modes()) == ["auto", "one"]
+
+
+def test_however_many_there_are_at_once(desk: Desk, others: Callable[..., None]):
+    limit(desk, "60")
+    others("2", "3", "4", "5")
+    assert submit(desk, "1").mode == "one"
+    assert modes() == ["auto"] * 4 + ["one"]
+
+
+@pytest.fixture
+def uncounted() -> Iterator[None]:
+    """The table of orders without the constraint that counts orders in turn."""
+    constraint = next(one for one in Order._meta.constraints if one.name == "order_auto_in_turn")
+    with connection.schema_editor() as editor:
+        editor.remove_constraint(Order, constraint)
+    yield
+    Order.objects.update(mode="one", auto_serial=None)
+    with connection.schema_editor() as editor:
+        editor.add_constraint(Order, constraint)
+
+
+def test_without_the_constraint_both_would_pass(desk: Desk, uncounted: None, others: Callable[..., None]):
+    """The control."""
+    limit(desk, "20")
+    others("2")
+    submit(desk, "1")
+    assert modes() == ["auto", "auto"]
