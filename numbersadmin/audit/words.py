@@ -86,6 +86,8 @@ KINDS = {
 }
 PAGES = {
     "approvalpolicy": "/policies/{}/",
+    "budget": "/policies/budgets/",
+    "stop": "/policies/",
     "ownednumber": "/numbers/{}/",
     "order": "/orders/{}/",
     "syncrun": "/sync/{}/",

@@ -52,7 +52,7 @@ class PolicyForm(ReasonForm):
         CURRENCY,
         label="Currency",
         required=False,
-        help_text="Three letters, as EUR. Empty for any.",
+        help_text="Three letters, as EUR. Empty for any, without limits.",
         error_messages={"invalid": "A currency has three letters, as EUR."},
     )
     max_monthly = amount_field(
@@ -89,7 +89,11 @@ class BudgetForm(ReasonForm):
     """What a cost centre may commit per month, from a month on."""
 
     cost_centre = forms.CharField(
-        label="Cost centre", required=False, max_length=100, help_text="Empty: orders without a cost centre."
+        label="Cost centre",
+        required=False,
+        max_length=100,
+        help_text="As it is written on orders. Empty: orders without a cost centre.",
+        widget=forms.TextInput(attrs={"list": "cost-centres", "autocomplete": "off"}),
     )
     currency = forms.RegexField(
         CURRENCY,

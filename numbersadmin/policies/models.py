@@ -63,6 +63,20 @@ class ApprovalPolicy(models.Model):
                 | (~Q(currency="") & Q(max_monthly__isnull=False, max_setup__isnull=False)),
                 name="policy_auto_has_limits",
             ),
+            models.CheckConstraint(  # an amount without a currency is none
+                condition=~Q(currency="") | Q(max_monthly__isnull=True, max_setup__isnull=True),
+                name="policy_limit_names_currency",
+            ),
+            models.CheckConstraint(
+                condition=(Q(max_monthly__isnull=True) | Q(max_monthly__gte=0))
+                & (Q(max_setup__isnull=True) | Q(max_setup__gte=0)),
+                name="policy_limit_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=[PolicyState.REJECTED, PolicyState.WITHDRAWN])
+                | Q(decided_by__isnull=False, decided_at__isnull=False),
+                name="policy_ended_by_someone",
+            ),
             models.CheckConstraint(
                 condition=~Q(state__in=[PolicyState.ACTIVE, PolicyState.RETIRED])
                 | Q(decided_by__isnull=False, decided_at__isnull=False),

@@ -11,7 +11,7 @@ from numbersadmin.accounts.models import User
 from numbersadmin.accounts.selectors import holders_of
 from numbersadmin.formats import country_name, money_text
 from numbersadmin.money import ZERO
-from numbersadmin.policies.models import ApprovalPolicy, Budget, PolicyMode, PolicyState, Stop
+from numbersadmin.policies.models import ApprovalPolicy, Budget, Change, PolicyMode, PolicyState, Stop
 
 STRICTNESS = [PolicyMode.AUTO, PolicyMode.ONE, PolicyMode.TWO]
 ASKS_FOR = {
@@ -62,7 +62,8 @@ def ruling(
     """Judge an order. Each (country, currency) in it is judged by the whole order's totals; the strictest counts.
 
     `auto_spent`: what the person had approved by rules in the last 24 hours, currency -> (monthly, set-up);
-    it is added before a rule may approve by itself, so that taking an order apart does not help.
+    it is added before a rule may approve by itself, so that taking an order apart does not help. A currency is
+    a key when there was anything in it.
     """
     active = ApprovalPolicy.objects.filter(state=PolicyState.ACTIVE, kind=kind)
     return judge(list(active), asks, auto_spent or {})
@@ -77,7 +78,7 @@ def judge(
         before = totals.get(ask.currency, _Sum(ZERO, ZERO))
         totals[ask.currency] = before.plus(ask.per_month, ask.setup)
     found = [
-        _judge(active, country, currency, totals[currency], auto_spent.get(currency, (ZERO, ZERO)))
+        _judge(active, country, currency, totals[currency], auto_spent.get(currency))
         for country, currency in sorted({(ask.country, ask.currency) for ask in asks})
     ]
     strictest = max(found, key=lambda one: _strictness(one[0]), default=(PolicyMode.ONE, None, True))
@@ -87,7 +88,11 @@ def judge(
 
 
 def _judge(
-    active: Iterable[ApprovalPolicy], country: str, currency: str, total: _Sum, spent: tuple[Decimal, Decimal]
+    active: Sequence[ApprovalPolicy],
+    country: str,
+    currency: str,
+    total: _Sum,
+    spent: tuple[Decimal, Decimal] | None,
 ) -> tuple[str, ApprovalPolicy | None, bool]:
     """The first rule whose limits hold, narrowest first; of those as narrow, the smallest limits first.
 
@@ -95,14 +100,11 @@ def _judge(
     itself (the last value is False). So more money never needs fewer people, whatever the rules are.
     """
     fitting = [rule for rule in active if rule.country in ("", country) and rule.currency in ("", currency)]
+    after_others = _holds_after_others(active, currency, total, spent)
     passed: ApprovalPolicy | None = None
     first: tuple[str, ApprovalPolicy | None] = (PolicyMode.ONE, None)
     for rule in sorted(fitting, key=_order):
-        auto = rule.mode == PolicyMode.AUTO
-        if auto and not currency:
-            continue
-        asked = total.plus(*spent) if auto else total
-        if _within(asked.monthly, rule.max_monthly) and _within(asked.setup, rule.max_setup):
+        if _holds(rule, total) and (rule.mode != PolicyMode.AUTO or after_others):
             first = (rule.mode, rule)
             break
         if passed is None or _strictness(rule.mode) > _strictness(passed.mode):
@@ -110,6 +112,25 @@ def _judge(
     if passed and _strictness(passed.mode) > _strictness(first[0]):
         return passed.mode, passed, False
     return *first, True
+
+
+def _holds_after_others(
+    active: Iterable[ApprovalPolicy], currency: str, total: _Sum, spent: tuple[Decimal, Decimal] | None
+) -> bool:
+    """May a rule still approve by itself after what rules let through in the last 24 hours?
+
+    Nobody knows any more which rule let what through, so together they stay within the smallest limits of
+    the currency: otherwise an order taken apart by country would pass where the whole does not.
+    """
+    if spent is None:
+        return True
+    together = total.plus(*spent)
+    autos = [rule for rule in active if rule.mode == PolicyMode.AUTO and rule.currency == currency]
+    return all(_holds(rule, together) for rule in autos)
+
+
+def _holds(rule: ApprovalPolicy, amounts: _Sum) -> bool:
+    return _within(amounts.monthly, rule.max_monthly) and _within(amounts.setup, rule.max_setup)
 
 
 def _strictness(mode: str) -> int:
@@ -148,15 +169,11 @@ def scope_of(rule: ApprovalPolicy) -> str:
     if rule.currency:
         parts.append(f"in {rule.currency}")
     limits = [
-        f"{_amount(limit, rule.currency)} {what}"
+        f"{money_text(limit, rule.currency)} {what}"
         for limit, what in ((rule.max_monthly, "per month"), (rule.max_setup, "set-up"))
         if limit is not None
     ]
     return " ".join(parts) + (f", up to {' and '.join(limits)}" if limits else ", whatever they cost")
-
-
-def _amount(amount: Decimal, currency: str) -> str:
-    return money_text(amount, currency) if currency else f"{amount.normalize():f} of any currency"
 
 
 def active_policies() -> QuerySet[ApprovalPolicy]:
@@ -195,15 +212,31 @@ class PolicyRow:
     """A rule or a proposal as a table shows it."""
 
     policy: ApprovalPolicy
+    heading: str
     words: str
     confirmers: list[User]
+
+
+@dataclass(frozen=True, slots=True)
+class TermLine:
+    """One term of a rule in words; in a proposed change `was` has the old one where there is one."""
+
+    label: str
+    now: str
+    was: str = ""
+
+    @property
+    def changed(self) -> bool:
+        return self.was != self.now
 
 
 def in_words(policies: Iterable[ApprovalPolicy]) -> list[PolicyRow]:
     """Each with what it covers in words and, while it waits, who can confirm it."""
     people = list(holders_of("policies.confirm"))
     return [
-        PolicyRow(one, scope_of(one), [who for who in people if who.pk != one.proposed_by_id])
+        PolicyRow(
+            one, heading_of(one), scope_of(one), [who for who in people if who.pk != one.proposed_by_id]
+        )
         for one in policies
     ]
 
@@ -217,6 +250,37 @@ def proposals() -> QuerySet[ApprovalPolicy]:
 def confirmers(policy: ApprovalPolicy) -> list[User]:
     """Who can confirm a proposal: finance, but not whoever proposed it."""
     return [who for who in holders_of("policies.confirm") if who.pk != policy.proposed_by_id]
+
+
+def terms_in_words(policy: ApprovalPolicy) -> list[TermLine]:
+    """What a rule says, term by term; a proposed change has the old terms beside the new."""
+    if policy.change != Change.CHANGE or policy.replaces is None:
+        return [TermLine(label, words) for label, words in _terms(policy)]
+    pairs = zip(_terms(policy), _terms(policy.replaces), strict=True)
+    return [TermLine(label, now, was) for (label, now), (_, was) in pairs]
+
+
+def _terms(policy: ApprovalPolicy) -> list[tuple[str, str]]:
+    def limit(amount: Decimal | None) -> str:
+        return "No limit" if amount is None else f"Up to {money_text(amount, policy.currency)}"
+
+    return [
+        ("For", THINGS[policy.kind].capitalize()),
+        ("Country", country_name(policy.country) or "Any"),
+        ("Currency", policy.currency or "Any"),
+        ("Per month", limit(policy.max_monthly)),
+        ("Set-up", limit(policy.max_setup)),
+        ("Who decides", PolicyMode(policy.mode).label),
+    ]
+
+
+def heading_of(policy: ApprovalPolicy) -> str:
+    """What the page of a rule or a proposal is about: `Rule 4`, `Change of rule 3`."""
+    if policy.change == Change.RETIRE:
+        return f"End of rule {policy.replaces_id}"
+    if policy.state in (PolicyState.ACTIVE, PolicyState.RETIRED):
+        return f"Rule {policy.pk}"
+    return f"Change of rule {policy.replaces_id}" if policy.replaces_id else f"New rule {policy.pk}"
 
 
 def budgets_now(month: date) -> list[Budget]:

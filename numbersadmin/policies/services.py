@@ -11,11 +11,12 @@ from django.db import IntegrityError, transaction
 from numbersadmin.accounts.models import User
 from numbersadmin.audit.services import record
 from numbersadmin.formats import when
+from numbersadmin.money import minor_units, rounded
 from numbersadmin.policies.models import ApprovalPolicy, Budget, Change, PolicyMode, PolicyState, Stop
-from numbersadmin.policies.selectors import scope_of
 
 LONGEST_REASON = 500
 TERMS = ("kind", "country", "currency", "max_monthly", "max_setup", "mode")
+LIMITS = ("max_monthly", "max_setup")
 
 
 class PolicyError(Exception):
@@ -37,9 +38,11 @@ class Overtaken(PolicyError):
 def terms_of(policy: ApprovalPolicy) -> dict[str, Any]:
     """What a rule says, as the log keeps it and as a change is compared: amounts as exact text."""
     terms = {name: getattr(policy, name) for name in TERMS}
-    for name in ("max_monthly", "max_setup"):
-        terms[name] = None if terms[name] is None else format(terms[name].normalize(), "f")
-    return terms
+    return terms | {name: _exact(terms[name]) for name in LIMITS}
+
+
+def _exact(amount: Decimal | None) -> str | None:
+    return None if amount is None else format(amount.normalize(), "f")
 
 
 def fingerprint_of(policy: ApprovalPolicy) -> str:
@@ -80,6 +83,8 @@ def _propose(
     proposed = ApprovalPolicy(
         **terms, change=change, replaces=replaces, reason=reason.strip(), proposed_by=actor, proposed_at=now
     )
+    if replaces and change == Change.CHANGE and terms_of(proposed) == terms_of(replaces):
+        raise PolicyError(f"Rule {replaces.pk} says exactly this already.")
     try:
         with transaction.atomic():
             proposed.save(force_insert=True)
@@ -88,15 +93,29 @@ def _propose(
                 verb="policy.proposed",
                 subject=proposed,
                 at=now,
-                before=terms_of(replaces) if replaces else None,
-                after={**terms_of(proposed), "change": change, "replaces": replaces.pk if replaces else None},
                 reason=proposed.reason,
+                **_proposed(proposed),
             )
     except IntegrityError as error:
+        first = ApprovalPolicy.objects.filter(replaces=replaces, state=PolicyState.PROPOSED).first()
+        if replaces is None or first is None:
+            raise
         raise Overtaken(
-            "Another change of this rule waits for finance already. Withdraw it first."
+            f"A change of rule {replaces.pk} by {first.proposed_by.display_name} waits for finance already, "
+            f"since {when(first.proposed_at)}. Withdraw it first."
         ) from error
     return proposed
+
+
+def _proposed(policy: ApprovalPolicy) -> dict[str, Any]:
+    """Before and after of a proposal, as the log keeps them: of a change only the terms that differ."""
+    new, old = terms_of(policy), terms_of(policy.replaces) if policy.replaces else {}
+    changed = [name for name in TERMS if new[name] != old.get(name, "")]
+    told = {"change": policy.change, "replaces": policy.replaces_id}
+    return {
+        "before": {name: old[name] for name in changed} if old else None,
+        "after": {name: new[name] for name in changed} | told,
+    }
 
 
 def _check_terms(terms: dict[str, Any]) -> None:
@@ -108,9 +127,21 @@ def _check_terms(terms: dict[str, Any]) -> None:
         raise PolicyError("A rule that approves by itself has a limit per month.", field="max_monthly")
     if auto and terms["max_setup"] is None:
         raise PolicyError("A rule that approves by itself has a limit for the set-up.", field="max_setup")
-    for name in ("max_monthly", "max_setup"):
-        if terms[name] is not None and terms[name] < 0:
+    for name in LIMITS:
+        if terms[name] is None:
+            continue
+        if terms[name] < 0:
             raise PolicyError("A limit is not below zero.", field=name)
+        if not terms["currency"]:
+            raise PolicyError("An amount needs a currency: say which one.", field="currency")
+        _check_shown_exactly(terms[name], terms["currency"], name)
+
+
+def _check_shown_exactly(amount: Decimal, currency: str, field: str) -> None:
+    """Pages round to what the currency has; what a person confirms must be what counts."""
+    if rounded(amount, currency) != amount:
+        decimals = minor_units(currency) or "no"
+        raise PolicyError(f"{currency} has {decimals} decimals, so write no more.", field=field)
 
 
 def _check_reason(reason: str) -> None:
@@ -128,17 +159,23 @@ def confirm_policy(*, actor: User, policy: ApprovalPolicy, fingerprint: str, now
         raise _decided(policy)
     if fingerprint_of(policy) != fingerprint:
         raise Overtaken("The rule has changed since you opened this page. Look at it as it is now.")
-    ends = policy.change == Change.RETIRE
     with transaction.atomic():
-        if policy.replaces_id:
-            old = ApprovalPolicy.objects.filter(pk=policy.replaces_id, state=PolicyState.ACTIVE)
-            if old.update(state=PolicyState.RETIRED, retired_at=now) != 1:
-                policy.refresh_from_db()
-                if policy.state != PolicyState.PROPOSED:  # somebody confirmed it at the same moment
-                    raise _decided(policy)
-                raise Overtaken(f"Rule {policy.replaces_id} is not in force any more.")
-        state = PolicyState.RETIRED if ends else PolicyState.ACTIVE
-        _decide(policy, actor, state, "policy.retired" if ends else "policy.confirmed", "", now)
+        if policy.change == Change.RETIRE:
+            _decide(policy, actor, PolicyState.RETIRED, "", "", now)
+        else:
+            _decide(policy, actor, PolicyState.ACTIVE, "policy.confirmed", "", now)
+        if policy.replaces:
+            _end(policy.replaces, policy, actor, now)
+
+
+def _end(old: ApprovalPolicy, by: ApprovalPolicy, actor: User, now: datetime) -> None:
+    """A rule is no longer in force, because a change of it or its end was confirmed."""
+    if not _move(old, PolicyState.ACTIVE, state=PolicyState.RETIRED, retired_at=now):
+        raise Overtaken(f"Rule {old.pk} is not in force any more.")
+    before = {"state": PolicyState.ACTIVE, **terms_of(old)}
+    after = {"state": PolicyState.RETIRED}
+    facts = {"subject": old, "related": by, "at": now, "reason": by.reason}
+    record(actor=actor, verb="policy.retired", before=before, after=after, **facts)
 
 
 def reject_policy(*, actor: User, policy: ApprovalPolicy, reason: str, now: datetime) -> None:
@@ -167,32 +204,32 @@ def _check_confirmer(actor: User, policy: ApprovalPolicy) -> None:
 def _decide(
     policy: ApprovalPolicy, actor: User, state: PolicyState, verb: str, reason: str, now: datetime
 ) -> None:
-    """One conditional UPDATE: of two at once the second is told who was first."""
-    waits = ApprovalPolicy.objects.filter(pk=policy.pk, state=PolicyState.PROPOSED)
-    if waits.update(state=state, decided_by=actor, decided_at=now, decision_reason=reason) != 1:
+    """Of two at once the second is told who was first. Without a verb the caller records what it meant."""
+    decided = {"decided_by": actor, "decided_at": now, "decision_reason": reason}
+    if not _move(policy, PolicyState.PROPOSED, state=state, **decided):
         policy.refresh_from_db()
         raise _decided(policy)
-    policy.refresh_from_db()
-    record(
-        actor=actor,
-        verb=verb,
-        subject=policy,
-        at=now,
-        before={"state": PolicyState.PROPOSED},
-        after={
-            "state": state,
-            "scope": scope_of(policy),
-            "mode": policy.mode,
-            "replaces": policy.replaces_id,
-        },
-        reason=reason,
-    )
+    if verb:
+        after = {"state": state, **terms_of(policy), "replaces": policy.replaces_id}
+        before = {"state": PolicyState.PROPOSED}
+        record(actor=actor, verb=verb, subject=policy, at=now, before=before, after=after, reason=reason)
+
+
+def _move(policy: ApprovalPolicy, old: PolicyState, **fields: Any) -> bool:
+    """One conditional UPDATE; False when it is no longer in that state."""
+    if ApprovalPolicy.objects.filter(pk=policy.pk, state=old).update(**fields) != 1:
+        return False
+    for name, value in fields.items():
+        setattr(policy, name, value)
+    return True
 
 
 def _decided(policy: ApprovalPolicy) -> Overtaken:
     """The error for who comes second: who was first, when, and what they decided."""
     who, at = policy.decided_by, when(policy.decided_at)
-    return Overtaken(f"{who} has decided on it already, on {at}: {policy.get_state_display().lower()}.")
+    said = "confirmed" if policy.state in (PolicyState.ACTIVE, PolicyState.RETIRED) else policy.state
+    name = who.display_name if who else "Somebody"
+    return Overtaken(f"{name} has decided on it already, on {at}: {said}. Nothing more to do.")
 
 
 def set_budget(
@@ -209,10 +246,12 @@ def set_budget(
     if not actor.can("budgets.edit"):
         raise Refused("Only finance sets budgets.")
     _check_reason(reason)
-    if amount is not None and amount < 0:
-        raise PolicyError("A budget is not below zero.", field="amount")
+    if amount is not None:
+        if amount < 0:
+            raise PolicyError("A budget is not below zero.", field="amount")
+        _check_shown_exactly(amount, currency, "amount")
     row = Budget(
-        cost_centre=cost_centre.strip(),
+        cost_centre=" ".join(cost_centre.split()),
         currency=currency,
         month=month.replace(day=1),
         amount=amount,  # type: ignore[misc]
@@ -231,7 +270,7 @@ def set_budget(
                 "cost_centre": row.cost_centre,
                 "currency": currency,
                 "month": row.month.isoformat(),
-                "amount": None if amount is None else format(amount.normalize(), "f"),
+                "amount": _exact(amount),
             },
             reason=row.reason,
         )
@@ -248,7 +287,9 @@ def stop(*, actor: User, reason: str, now: datetime) -> Stop:
             made = Stop.objects.create(reason=reason.strip(), stopped_by=actor, stopped_at=now)
             record(actor=actor, verb="orders.stopped", subject=made, at=now, reason=made.reason)
     except IntegrityError as error:
-        raise Overtaken("Buying and cancelling are stopped already.") from error
+        first = Stop.objects.filter(open_mark=True).select_related("stopped_by").first()
+        who = f" by {first.stopped_by.display_name}, since {when(first.stopped_at)}" if first else ""
+        raise Overtaken(f"Buying and cancelling are stopped already{who}.") from error
     return made
 
 
@@ -261,6 +302,13 @@ def lift(*, actor: User, stop_id: int, reason: str, now: datetime) -> None:
         on = Stop.objects.filter(pk=stop_id, open_mark=True)
         ended = {"lifted_by": actor, "lifted_at": now, "lift_reason": reason.strip(), "open_mark": None}
         if on.update(**ended) != 1:
-            raise Overtaken("This stop has been lifted already.")
+            raise _lifted(stop_id)
         made = Stop.objects.get(pk=stop_id)
         record(actor=actor, verb="orders.resumed", subject=made, at=now, reason=reason.strip())
+
+
+def _lifted(stop_id: int) -> Overtaken:
+    ended = Stop.objects.filter(pk=stop_id).select_related("lifted_by").first()
+    if ended is None or ended.lifted_by is None:
+        return Overtaken("There is no such stop. Look at the page as it is now.")
+    return Overtaken(f"{ended.lifted_by.display_name} lifted this stop already, on {when(ended.lifted_at)}.")

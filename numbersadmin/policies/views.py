@@ -1,8 +1,11 @@
 """The pages of policies: rules and their proposals, budgets, and the stop of all buying and cancelling."""
 
 import re
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -52,8 +55,9 @@ def _show(
     confirms = waits and person.can("policies.confirm")
     context = {
         "policy": found,
+        "heading": selectors.heading_of(found),
         "words": selectors.scope_of(found),
-        "old_words": selectors.scope_of(found.replaces) if found.replaces else "",
+        "terms": selectors.terms_in_words(found),
         "fingerprint": services.fingerprint_of(found),
         "may_confirm": confirms and person.pk != found.proposed_by_id,
         "own": confirms and person.pk == found.proposed_by_id,
@@ -153,10 +157,15 @@ def withdraw(request: HtmxRequest, policy_id: int) -> HttpResponse:
 # Budgets ---------------------------------------------------------------------------------------------------------
 
 
+def _billing_month(now: datetime) -> date:
+    """The month that orders are compared in, whatever zone the person reads in."""
+    return now.astimezone(ZoneInfo(settings.BILLING_TIME_ZONE)).date().replace(day=1)
+
+
 @require("policies.view")
 @require_safe
 def budgets(request: HtmxRequest) -> HttpResponse:
-    month = timezone.localdate().replace(day=1)
+    month = _billing_month(timezone.now())
     context = {
         "budgets": selectors.budgets_now(month),
         "history": selectors.budget_history(),
@@ -171,7 +180,7 @@ def budgets(request: HtmxRequest) -> HttpResponse:
 def set_budget(request: HtmxRequest) -> HttpResponse:
     now = timezone.now()
     start = {name: request.GET.get(name, "") for name in ("cost_centre", "currency")}
-    start["month"] = f"{timezone.localtime(now):%Y-%m}"
+    start["month"] = f"{_billing_month(now):%Y-%m}"
     form = BudgetForm(request.POST if request.method == "POST" else None, initial=start)
     if form.is_valid():
         try:

@@ -101,7 +101,7 @@ def test_two_people_make_a_rule_and_a_stop_holds_everything_back(visit: Callable
     finance.goto("/")
     finance.get_by_role("link", name="New rule waits for finance").click()
     finance.get_by_role("button", name="Confirm: put it in force").click()
-    expect(finance.get_by_text("Purchases in SEK, up to 1,000.00")).to_be_visible()
+    expect(finance.get_by_text("Purchases in SEK, up to 1,000.00").first).to_be_visible()
 
     admin.goto("/policies/stop/")
     admin.get_by_label("Reason").fill("We look into it")

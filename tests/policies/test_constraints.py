@@ -34,11 +34,18 @@ def refused(make: Any, **facts: Any) -> bool:
         ({"mode": "auto"}, False),
         ({"mode": "auto", "currency": "EUR", "max_monthly": Decimal(1)}, False),
         ({"mode": "auto", "currency": "EUR", "max_monthly": Decimal(1), "max_setup": Decimal(0)}, True),
+        ({"max_monthly": Decimal(1)}, False),
+        ({"max_setup": Decimal(1)}, False),
+        ({"max_setup": Decimal(1), "currency": "EUR"}, True),
+        ({"max_monthly": Decimal(-1), "currency": "EUR"}, False),
+        ({"max_setup": Decimal(-1), "currency": "EUR"}, False),
         ({"state": "active"}, False),
         ({"state": "retired"}, False),
         ({"state": "active", "decided": "finance"}, True),
         ({"state": "active", "decided": "admin"}, False),
         ({"state": "rejected", "decided": "admin"}, False),
+        ({"state": "rejected"}, False),
+        ({"state": "withdrawn"}, False),
         ({"state": "withdrawn", "decided": "admin"}, True),
         ({"change": "change"}, False),
         ({"change": "retire"}, False),
@@ -61,7 +68,8 @@ def test_one_proposal_for_a_rule_waits(cast: Any, now: datetime):
     facts |= {"change": "change", "replaces": rule(cast, now, mode="one")}
     assert not refused(ApprovalPolicy.objects.create, **facts)
     assert refused(ApprovalPolicy.objects.create, **facts)
-    assert not refused(ApprovalPolicy.objects.create, **facts, state="withdrawn")
+    ended = {"state": "withdrawn", "decided_by": cast.admin, "decided_at": now}
+    assert not refused(ApprovalPolicy.objects.create, **facts, **ended)
 
 
 @db
@@ -117,6 +125,8 @@ def test_only_a_rule_in_force_is_changed(cast: Any, now: datetime):
     seen = services.fingerprint_of(ApprovalPolicy.objects.get(pk=late.pk))
     with pytest.raises(services.Overtaken, match="not in force any more"):
         services.confirm_policy(actor=cast.finance, policy=late, fingerprint=seen, now=now)
+    late.refresh_from_db()
+    assert late.state == "proposed"  # all or nothing
     for ended_rule in (ApprovalPolicy.objects.get(pk=old.pk), ended):
         with pytest.raises(services.Overtaken, match="not in force any more"):
             services.propose_retirement(actor=cast.admin, policy=ended_rule, reason="x", now=now)
@@ -140,7 +150,7 @@ def test_of_two_who_confirm_at_once_the_second_is_told_who_was_first(
         proposed = services.propose_policy(actor=cast.admin, terms=terms, reason="x", replaces=old, now=now)
     cast.manager2.grants.create(role="finance")
     people = [cast.finance, cast.manager2]
-    seen = services.fingerprint_of(proposed)
+    seen, before = services.fingerprint_of(proposed), AuditEvent.objects.latest("pk")
     meeting, read = threading.Barrier(2), services.fingerprint_of
 
     def met(policy: ApprovalPolicy) -> str:
@@ -161,8 +171,11 @@ def test_of_two_who_confirm_at_once_the_second_is_told_who_was_first(
     first = people[results.index(None)]
     assert isinstance(lost, services.Overtaken)
     assert str(lost).startswith(f"{first.username} has decided on it already")
-    verbs = AuditEvent.objects.filter(subject_id=proposed.pk, verb__in=["policy.confirmed", "policy.retired"])
-    assert verbs.count() == 1
+    confirmed, retired = ("policy.confirmed", proposed.pk), ("policy.retired", old and old.pk)
+    expected = {"add": [confirmed], "change": [confirmed, retired], "retire": [retired]}[change]
+    told = AuditEvent.objects.filter(pk__gt=before.pk).order_by("pk")
+    assert list(told.values_list("verb", "subject_id")) == expected
+    assert {event.actor for event in told} == {first.username}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -26,6 +26,22 @@ def test_a_rule_from_proposal_to_force(signed_in: Any, cast: Any):
     assert f"Rule {rule.pk}" in get(signed_in("viewer"), "/policies/").text
 
 
+def test_a_confirmed_change_counts_and_is_not_confirmed_twice(signed_in: Any, cast: Any, now: datetime):
+    admin, finance = signed_in("admin"), signed_in("finance")
+    old = rule(cast, now, mode="one", max_monthly=Decimal(100))
+    answer = get(admin, f"/policies/{old.pk}/change/").send(
+        admin, "propose-policy", max_monthly="80.5", reason="x"
+    )
+    page = get(finance, answer.url)
+    assert page.send(finance, "confirm-policy").status_code == 302
+    text = get(finance, "/policies/").text
+    assert "up to 80.50 EUR" in text
+    assert "up to 100.00 EUR" not in text
+    late = page.send(finance, "confirm-policy")
+    assert late.status_code == 409
+    assert "finance has decided on it already" in late.content.decode()
+
+
 def test_a_stale_or_altered_confirmation_does_nothing(signed_in: Any):
     admin, finance = signed_in("admin"), signed_in("finance")
     get(admin, "/policies/new/").send(admin, "propose-policy", **RULE)
@@ -116,8 +132,8 @@ def test_a_change_and_an_end_of_a_rule(signed_in: Any, cast: Any, now: datetime)
     assert page.fields("propose-policy")["max_monthly"] == ["100"]
     answer = page.send(admin, "propose-policy", max_monthly="250.5", reason="Prices rose")
     proposed = get(finance, answer.url)
-    assert f"Now: rule {old.pk}" in proposed.text
-    assert "250.50" in proposed.text
+    assert "Per month Up to 100.00 EUR Up to 250.50 EUR Changed" in proposed.text
+    assert len(proposed.all("data-changed")) == 1
     second = get(admin, f"{at}retire/").send(admin, "retire-policy", reason="Not needed")
     assert b"waits for finance already" in second.content
     assert proposed.send(finance, "reject-policy", reason="Too much <i>at once</i>").status_code == 302

@@ -5,11 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
+from numbersadmin.audit import append_only
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.policies import services
-from numbersadmin.policies.models import ApprovalPolicy
+from numbersadmin.policies.models import ApprovalPolicy, Budget
 from numbersadmin.policies.selectors import Ask, budgets_in, ruling, scope_of, waiting_for_confirmation
 from numbersadmin.policies.services import PolicyError, fingerprint_of
 
@@ -129,9 +130,52 @@ def test_what_was_seen_is_what_is_confirmed(cast: Any, now: datetime, rules: Any
 
 
 @db
+def test_the_log_names_the_rule_that_ended_and_exact_limits(cast: Any, now: datetime, rules: Any):
+    terms = {**USUAL, "mode": "one", "max_monthly": Decimal("80.50")}
+    changed = services.propose_policy(
+        actor=cast.admin, terms=terms, reason="Less", replaces=rules[1], now=now
+    )
+    confirm(cast, changed, now)
+    ending = services.propose_retirement(actor=cast.admin, policy=changed, reason="Not needed", now=now)
+    confirm(cast, ending, now)
+    events = AuditEvent.objects.filter(subject_type="approvalpolicy").order_by("id")
+    last = events.filter(subject_id__in=[rules[1].pk, changed.pk, ending.pk])[2:]
+    told = [(event.verb, event.subject_id, event.related_id) for event in last]
+    assert told == [
+        ("policy.proposed", changed.pk, None),
+        ("policy.confirmed", changed.pk, None),
+        ("policy.retired", rules[1].pk, changed.pk),
+        ("policy.proposed", ending.pk, None),
+        ("policy.retired", changed.pk, ending.pk),
+    ]
+    assert last[1].after["max_monthly"] == last[4].before["max_monthly"] == "80.5"
+    assert last[0].before == {"max_monthly": "100"}
+    assert last[0].after == {"max_monthly": "80.5", "change": "change", "replaces": rules[1].pk}
+    assert last[4].reason == "Not needed"
+
+
+@db
+@pytest.mark.parametrize(
+    ("terms", "said"),
+    [
+        ({"max_monthly": Decimal("10.006")}, "EUR has 2 decimals"),
+        ({"max_setup": Decimal("0.5"), "currency": "JPY"}, "JPY has no decimals"),
+        ({"max_monthly": Decimal(10), "currency": ""}, "An amount needs a currency"),
+        ({"max_monthly": Decimal(100)}, "says exactly this already"),
+    ],
+)
+def test_what_is_confirmed_is_what_counts(cast: Any, now: datetime, rules: Any, terms: Any, said: str):
+    """Pages round to a currency's decimals, so a finer limit would not be the one that was seen."""
+    facts = {**USUAL, "mode": "one", **terms}
+    with pytest.raises(PolicyError, match=said):
+        services.propose_policy(actor=cast.admin, terms=facts, reason="x", replaces=rules[1], now=now)
+    assert not rules[1].proposals.exists()
+
+
+@db
 def test_one_change_of_a_rule_waits_at_a_time(cast: Any, now: datetime, rules: Any):
     ended = services.propose_retirement(actor=cast.admin, policy=rules[0], reason="x", now=now)
-    with pytest.raises(services.Overtaken, match="waits for finance already"):
+    with pytest.raises(services.Overtaken, match="by admin waits for finance already, since 13 Oct 2026"):
         services.propose_retirement(actor=cast.admin, policy=rules[0], reason="x", now=now)
     services.withdraw_policy(actor=cast.admin, policy=ended, now=now)
     again = services.propose_retirement(actor=cast.admin, policy=rules[0], reason="x", now=now)
@@ -200,3 +244,21 @@ def test_a_budget_holds_until_another_is_set(cast: Any, now: datetime):
             reason="x",
             now=now,
         )
+
+
+@db
+def test_a_budget_is_never_rewritten(cast: Any, now: datetime):
+    facts = {"cost_centre": " 4120  Retail ", "currency": "EUR", "month": now.date(), "reason": "Plan"}
+    row = services.set_budget(actor=cast.finance, amount=Decimal(5), now=now, **facts)
+    assert (row.cost_centre, row.month.day) == ("4120 Retail", 1)
+    with pytest.raises(PolicyError, match="EUR has 2 decimals"):
+        services.set_budget(actor=cast.finance, amount=Decimal("5.001"), now=now, **facts)
+    mine = Budget.objects.filter(pk=row.pk)
+    for change in (lambda: mine.update(amount=Decimal(6)), mine.delete):
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+            change()
+    append_only.remove(connection, "policies_budget")  # the control: it is the trigger that refuses
+    try:
+        assert mine.update(amount=Decimal(6)) == 1
+    finally:
+        append_only.install(connection, "policies_budget")
