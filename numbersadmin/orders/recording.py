@@ -361,11 +361,6 @@ def next_look(looks: int, now: datetime) -> datetime:
     return now + timedelta(seconds=min(interval * 2 ** min(max(looks - 2, 0), 10), max(interval, 3600)))
 
 
-def last_attempt(item: OrderItem) -> ProviderAttempt | None:
-    """The latest write call made for the item."""
-    return item.attempts.order_by("-id").first()
-
-
 def taken_keys(item: OrderItem) -> set[str]:
     """Keys of the same number that another order bought."""
     others = OrderItem.objects.filter(number=item.number, kind=Kind.PURCHASE, state=State.DONE)

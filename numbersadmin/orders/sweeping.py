@@ -11,6 +11,7 @@ from numbersadmin.orders.execution import Clock, Step, execute_item
 from numbersadmin.orders.models import Order, OrderItem, ProviderAttempt, State
 from numbersadmin.orders.recording import APPROVED_HOURS, expire_if_due
 from numbersadmin.orders.settling import abandon, settle_item
+from numbersadmin.policies.selectors import current_stop
 from numbersadmin.provider.client import Provider
 from numbersadmin.provider.errors import CredentialsRefused, ProviderBusy, ProviderDown, ProviderError
 
@@ -75,7 +76,9 @@ def sweep(
     swept, start = Swept(), clock()
     swept.expired = expire(start)
     swept.abandoned = _abandoned(start)
-    approved = OrderItem.objects.filter(state=State.APPROVED)
+    approved = OrderItem.objects.filter(state=State.APPROVED, order__paused_at=None)
+    if current_stop():  # looked at again for each; this only saves asking hundreds of items in vain
+        approved = approved.none()
     unknown = OrderItem.objects.filter(state=State.UNKNOWN)
     if not at_once:
         untouched = Q(not_before=None, approved_at__lte=start - leave)

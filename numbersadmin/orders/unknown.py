@@ -39,11 +39,6 @@ class UnknownFacts:
     may_confirm: bool
     refused: list[Resolution]
 
-    @property
-    def next_is_due(self) -> bool:
-        """Has nobody set a moment for the next look, because it comes at once?"""
-        return self.next_look is None
-
 
 def unknown_facts(
     item: OrderItem, attempts: list[ProviderAttempt], said: list[Resolution], viewer: User
