@@ -1,5 +1,6 @@
 """Deciding on orders: approve, reject, withdraw, take over a price, let a paused order go on, review several."""
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,12 +16,17 @@ from numbersadmin.orders.card import Card, decision_card
 from numbersadmin.orders.detail import OrderPage, order_page
 from numbersadmin.orders.forms import ApproveForm, RejectForm
 from numbersadmin.orders.models import Order
-from numbersadmin.orders.services import Approval, OrderError, OutOfDate
+from numbersadmin.orders.services import Approval, OrderError, OutOfDate, PriceUnread
 from numbersadmin.orders.views import BOTH, page_or_404, show
 from numbersadmin.provider.client import get_provider
 from numbersadmin.web import HtmxRequest, require
 
 MOST_AT_ONCE = 20
+READING = 6.0  # seconds in which the page of several orders begins to read another price: one call a second
+DECIDING = (
+    25.0  # and in which it begins to approve another order: it has to answer within the server's minute
+)
+LATER = "There was no time left to read its price again, so nothing was decided on it. Approve it once more."
 ALTERED = "This form is not as we made it. Look at the order below, then decide."
 
 
@@ -151,7 +157,8 @@ def review(request: HtmxRequest) -> HttpResponse:
         if not problems:
             return redirect("orders")
     shown = [one for one in (problems or ids) if one in ids]
-    reviewed = [_reviewed(request, one, now, problems.get(one, "")) for one in shown]
+    ends = time.monotonic() + READING
+    reviewed = [_reviewed(request, one, now, problems.get(one, ""), ends) for one in shown]
     found = [one for one in reviewed if one]
     context = {
         "reviewed": found,
@@ -163,17 +170,21 @@ def review(request: HtmxRequest) -> HttpResponse:
     return render(request, "orders/review.html", context, status=409 if problems else 200)
 
 
-def _reviewed(request: HtmxRequest, order_id: int, now: datetime, problem: str) -> Reviewed | None:
+def _reviewed(
+    request: HtmxRequest, order_id: int, now: datetime, problem: str, ends: float
+) -> Reviewed | None:
+    """The order with its prices read again while there is time; then as asked, and read when it is approved."""
     page = order_page(order_id=order_id, viewer=request.user, now=now)
     if page is None:
         return None
-    provider = get_provider() if page.may_decide else None
+    provider = get_provider() if page.may_decide and time.monotonic() < ends else None
     return Reviewed(page, decision_card(page, provider=provider, now=now), problem)
 
 
 def _approve_each(request: HtmxRequest, ids: list[int], now: datetime) -> dict[int, str]:
     """Approve the orders as they were shown, one after the other; why some were not, by order."""
     problems: dict[int, str] = {}
+    ends = time.monotonic() + DECIDING
     for order in Order.objects.filter(pk__in=ids).order_by("created_at", "id"):
         fields = QueryDict(mutable=True)
         fields.update({name: request.POST.get(f"{name}-{order.pk}", "") for name in ("round", "fingerprint")})
@@ -182,6 +193,8 @@ def _approve_each(request: HtmxRequest, ids: list[int], now: datetime) -> dict[i
             if not form.is_valid():
                 services.note_altered_form(actor=request.user, subject=order, now=now)
                 raise OutOfDate(ALTERED)
+            if time.monotonic() > ends:
+                raise PriceUnread(LATER)
             facts = form.facts() | {"item_ids": None}
             result = services.approve(
                 provider=get_provider(), actor=request.user, order=order, now=now, **facts

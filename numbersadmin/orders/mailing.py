@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from numbersadmin.accounts.models import User
 from numbersadmin.formats import NBSP, country_name, money_text, phone_intl, when
+from numbersadmin.orders.brief import Brief, briefs
 from numbersadmin.orders.ledger import Ledger, cancel_ledgers, purchase_ledgers
 from numbersadmin.orders.models import Kind, Order, OrderItem, State
 from numbersadmin.orders.quotes import Quote
@@ -97,11 +98,32 @@ def card(order: Order, items: Sequence[OrderItem], now: datetime) -> Iterator[st
     yield from ("", "Numbers")
     yield from first_of([f"  {phone_intl(item.number)}, {country_name(item.country)}" for item in items])
     decided = all(item.state != State.PENDING for item in items)
-    for ledger in purchase_ledgers(quotes, now, decided=decided) if buying else cancel_ledgers(quotes, now):
+    for ledger in (
+        purchase_ledgers(quotes, now, decided=decided)
+        if buying
+        else cancel_ledgers(quotes, now, timing=order.timing)
+    ):
         yield from _ledger(ledger, saving=not buying)
+    if not decided:
+        yield from _beside(briefs([(order, items)], now)[order.pk])
     if buying:
         read = min(quote.read_at for quote in quotes)
         yield from ("", f"Prices as read at {settings.PROVIDER_NAME} on {when(read, 'full')}.")
+
+
+def _beside(brief: Brief) -> Iterator[str]:
+    """The budget before and after, and owned numbers that nobody uses."""
+    for line in brief.budgets:
+        left = f"{money_text(line.left_before, line.currency)} left before, "
+        left += f"{money_text(line.left_after, line.currency)} after"
+        budget = money_text(line.budget, line.currency)
+        yield from (
+            "",
+            f"Budget of {line.cost_centre or 'orders without a cost centre'}: {budget} a month, {left}.",
+        )
+    if brief.spares:
+        named = ", ".join(phone_intl(spare.number) for spare in brief.spares_named)
+        yield from ("", f"Owned already and used by nobody: {len(brief.spares)} like it, as {named}.")
 
 
 def _ledger(ledger: Ledger, *, saving: bool) -> Iterator[str]:

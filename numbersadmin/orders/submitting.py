@@ -51,7 +51,7 @@ def submit_purchase(
         requester=actor,
         reason=reason.strip(),
         owner=owner,
-        cost_centre=cost_centre.strip(),
+        cost_centre=" ".join(cost_centre.split()),
         sender_id=sender_id,
         search=search,
         form_token=form_token,

@@ -14,7 +14,7 @@ from numbersadmin.accounts.roles import Role
 from numbersadmin.orders import mailing, notices, services, talking, tasks
 from numbersadmin.orders.models import Order, State
 from numbersadmin.orders.selectors import waiting_for, waiting_persons
-from tests.orders.desk import NUMBER, RU, SECOND, Desk, Offer, again, item_of
+from tests.orders.desk import NUMBER, RU, SECOND, Desk, Offer, again, budget, item_of
 
 pytestmark = pytest.mark.django_db
 TWO = (Offer("RU", NUMBER), Offer("RU", SECOND))
@@ -365,3 +365,12 @@ def test_a_reminder_says_who_reminds(desk: Desk, cast: Any):
     mails = notices.reminded(order, desk.clock())
     assert told(mails) == ["approver2"], "nobody reminds themselves"
     assert "approver reminds you of this order. It waits since 13 Oct 2026, 09:00 UTC." in mails[0].body
+
+
+def test_the_card_tells_the_budget_and_numbers_that_nobody_uses(desk: Desk, sandbox: Any):
+    budget(desk.cast, desk.clock(), "20")
+    sandbox.stock(owned=[{"numberKey": "SPARE", "number": "79029550001", **RU}])
+    desk.own("SPARE", "79029550001")
+    body = notices.submitted(desk.order(), desk.clock())[0].body.replace("\u00a0", " ")
+    assert "Budget of 4120 Retail: 20.00 EUR a month, 20.00 EUR left before, 5.00 EUR after." in body
+    assert "Owned already and used by nobody: 1 like it, as +7 902 955 00 01." in body

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from numbersadmin.audit.models import AuditEvent
+from numbersadmin.orders import decision_views
 from numbersadmin.orders.models import Decision, Order, OrderItem
 from numbersadmin.orders.quotes import Offer
 from tests.orders.desk import NUMBER, SECOND, Desk, item_of
@@ -113,3 +114,21 @@ def test_who_may(signed_in: Any, client: Any, two: list[Order]):
         assert signed_in(name).post("/orders/approve/", forged).status_code in (403, 409)
     assert signed_in("approver").delete(at).status_code == 405
     assert states() == ["pending", "pending"]
+
+
+def test_a_page_of_many_ends_in_time(
+    approver: Client, two: list[Order], sandbox: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """At one call a second twenty orders take longer than a page may: the rest is shown as asked, and said."""
+    monkeypatch.setattr(decision_views, "READING", -1.0)
+    before = len(sandbox.requests("list_available"))
+    page = review(approver, *two)
+    assert len(sandbox.requests("list_available")) == before
+    assert "Approve 2 orders for 2 numbers?" in page.text
+    monkeypatch.setattr(decision_views, "DECIDING", -1.0)
+    answer = Page(page.send(approver, "approve-several"))
+    assert (answer.status, states()) == (409, ["pending", "pending"])
+    assert "nothing was decided on it" in answer.text
+    monkeypatch.setattr(decision_views, "DECIDING", 25.0)
+    assert answer.send(approver, "approve-several").status_code == 302
+    assert states() == ["approved", "approved"]
