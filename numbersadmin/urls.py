@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from numbersadmin.costs.number_views import number
 from numbersadmin.orders.ask_views import cancel_number
 
 urlpatterns = [
@@ -11,6 +12,7 @@ urlpatterns = [
     path("orders/", include("numbersadmin.orders.urls")),
     path("policies/", include("numbersadmin.policies.urls")),
     path("numbers/<int:number_id>/cancel/", cancel_number, name="cancel-number"),
+    path("numbers/<int:number_id>/", number, name="number"),  # the page tells charges and orders too
     path("numbers/", include("numbersadmin.numbers.urls")),
     path("costs/", include("numbersadmin.costs.urls")),
     path("audit/", include("numbersadmin.audit.urls")),

@@ -57,7 +57,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "policies.confirm",
             "budgets.edit",
         }
-        | {"numbers.edit_own", "numbers.edit", "numbers.protect", "sync.start"}
+        | {"numbers.edit_own", "numbers.edit", "numbers.protect", "numbers.state_date", "sync.start"}
         | {"costs.export", "audit.view_all", "audit.export"}
     ),
     Role.ADMIN: frozenset(

@@ -12,7 +12,8 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from numbersadmin.audit.models import AuditEvent
-from numbersadmin.audit.words import Words, page_of, words_of
+from numbersadmin.audit.words import Words, page_of
+from numbersadmin.audit.words import words_of as words_of  # also for other apps
 
 PAGE = 50
 EXPORTED = ("at", "actor", "verb", "subject", "before", "after", "reason", "request_id")

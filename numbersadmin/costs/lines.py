@@ -147,6 +147,16 @@ class NumberCost:
     possessions: int
     first: Month | None
 
+    @property
+    def months(self) -> str:
+        """`July to October 2026`, the months that are charged; empty without a charge."""
+        if not self.lines:
+            return ""
+        first, last = self.lines[-1].charge.month, self.lines[0].charge.month
+        if first == last:
+            return last.label
+        return f"{first.name if first.year == last.year else first.label} to {last.label}"
+
 
 def number_cost(known: Records, owned: OwnedNumber) -> NumberCost:
     """All charges of a phone number up to the current month, which counts as the month it is charged as."""

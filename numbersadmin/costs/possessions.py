@@ -97,6 +97,8 @@ def _held_row(row: tuple[Any, ...], prices: tuple[Price, ...], listed: datetime 
     at, after, seen, basis, ended_from, ended_to = when
     if at is None and after is None and basis == AcquiredBasis.PURCHASED_HERE:
         at = seen
+    if basis == AcquiredBasis.STATED and after is None:
+        at = None  # an entered day from before records began explains; nothing is charged for that time
     possession = Possession(
         id=pk,
         acquired_to=seen,

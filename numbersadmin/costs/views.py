@@ -140,7 +140,6 @@ def export_csv(request: HtmxRequest, known: Records, month: Month) -> HttpRespon
 
 @require("costs.view")
 @require_GET
-@vary_on_headers("HX-Request")
 def number(request: HtmxRequest, number_id: int) -> HttpResponse:
     """What a phone number has cost so far, over every time it was ours."""
     owned = get_object_or_404(OwnedNumber, pk=number_id)
@@ -152,4 +151,4 @@ def number(request: HtmxRequest, number_id: int) -> HttpResponse:
         "number_url": f"/numbers/{owned.pk}/",
         "number_text": phone_intl(owned.number),
     }
-    return render(request, "costs/_number.html" if wants_fragment(request) else "costs/number.html", context)
+    return render(request, "costs/number.html", context)

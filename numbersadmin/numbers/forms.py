@@ -179,3 +179,31 @@ class EditForm(forms.Form):
 
     def clean_cost_centre(self) -> str:
         return " ".join(self.cleaned_data["cost_centre"].split())
+
+
+class AcquiredForm(forms.Form):
+    """Since when a number is ours and how that is known, or that what was entered is taken back."""
+
+    TAKE_BACK = "take_back"
+
+    day = forms.DateField(
+        label="Day",
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        error_messages={"invalid": "Write the day as 2026-10-14."},
+    )
+    note = forms.CharField(
+        label="How you know it",
+        max_length=120,
+        error_messages={"required": "Say how you know it, for example the invoice."},
+    )
+    act = forms.ChoiceField(
+        required=False, choices=[("", ""), (TAKE_BACK, "")], widget=forms.HiddenInput
+    )  # the button
+    version = forms.IntegerField(widget=forms.HiddenInput)
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        if found.get("act") != self.TAKE_BACK and not found.get("day") and "day" not in self.errors:
+            self.add_error("day", "Enter the day.")
+        return found

@@ -1,25 +1,42 @@
 """The life of a phone number in words: its audit events over every time it was ours, newest first."""
 
-from collections.abc import Callable, Mapping
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
 from typing import Any
 
-from numbersadmin.audit.models import ActorType, AuditEvent
-from numbersadmin.formats import DASH, LONGEST_SHORT_CODE, capability_label, money_text, type_name
-from numbersadmin.numbers.models import AcquiredBasis, OwnedNumber
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
-MOST = 200  # events on the page; the audit log has the rest
+from numbersadmin.audit.models import ActorType, AuditEvent
+from numbersadmin.audit.selectors import words_of
+from numbersadmin.formats import DASH, capability_label, money_text, type_name, when
+from numbersadmin.numbers import since
+from numbersadmin.numbers.models import AcquiredBasis, EndBasis, NumberVersion, OwnedNumber
+
+PAGE = 50
+ALL, CHANGES, ORDERS, COST = "all", "changes", "orders", "cost"
 FIRST_SEEN = "already ours when records began"
+NUMBER = OwnedNumber._meta.model_name or ""
+ITEM = "orderitem"
+GAP, EVENT, CHARGE = 0, 1, 2  # of what happened at the same moment, the higher is told above
+_PLACE = re.compile(r"([0-9T:.+Z-]{1,40})_(\d{1,2})_(\d{1,18})")
 Facts = Mapping[str, Any]
+Place = tuple[datetime, int, int]
+"""Where a moment stands in the timeline: when, of which sort (GAP, EVENT, CHARGE), and its id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One line of the timeline (templates/components/timeline.html)."""
+    """One line of the timeline (templates/components/timeline.html). `at` is a date where no clock is known."""
 
-    at: datetime
+    place: Place
+    at: datetime | date
     icon: str
     tone: str
     who: str
@@ -29,50 +46,114 @@ class Moment:
     link: str = ""
 
 
-def timeline(owned: list[OwnedNumber]) -> list[Moment]:
-    """What happened to the number, newest first, at most MOST events. One query.
+def written(place: Place) -> str:
+    """A place as a link carries it."""
+    return f"{place[0].isoformat().replace('+00:00', 'Z')}_{place[1]}_{place[2]}"
 
-    `owned` is every time the same number was ours. What people did in orders is told by the digits, so only
-    where these are unique in the world.
+
+def place_of(text: str) -> Place | None:
+    """The place that a link names; None for anything else."""
+    found = _PLACE.fullmatch(text)
+    try:
+        at = parse_datetime(found[1]) if found else None
+    except ValueError:
+        return None
+    return (at, int(found[2]), int(found[3])) if found and at and timezone.is_aware(at) else None
+
+
+def events(
+    owned: list[OwnedNumber],
+    *,
+    items: Iterable[int] = (),
+    kind: str = ALL,
+    before: Place | None = None,
+    most: int = PAGE,
+) -> list[Moment]:
+    """What happened to the number, newest first, at most so many, all older than `before`. Two queries.
+
+    `owned` is every time the same number was ours, `items` are the ids of its items in orders.
     """
-    events = AuditEvent.objects.filter(
-        subject_type=OwnedNumber._meta.model_name, subject_id__in=[one.pk for one in owned]
-    )
-    if len(owned[0].number) > LONGEST_SHORT_CODE:
-        events |= AuditEvent.objects.filter(
-            number=owned[0].number, subject_type="orderitem", verb__in=list(ORDER_VERBS)
-        )
-    currencies = {one.pk: one.currency for one in owned}
-    moments = []
-    for event in events.order_by("-at", "-id")[:MOST]:
-        before = event.before or {}
-        mine = event.subject_type == OwnedNumber._meta.model_name
-        moments.append(moment(event, currencies[event.subject_id] if mine else ""))
-        if mine and "currency" in before:  # what is older was in the currency from before this change
-            currencies[event.subject_id] = before["currency"] or ""
-    return moments
+    ours = Q(subject_type=NUMBER, subject_id__in=[one.pk for one in owned])
+    ordered = Q(subject_type=ITEM, subject_id__in=list(items), verb__in=list(ORDER_VERBS))
+    about = {
+        CHANGES: ours,
+        ORDERS: ordered | ours & Q(related_type="order"),
+        COST: ours & Q(verb__in=["number.price_changed"]),
+    }
+    found = AuditEvent.objects.filter(about.get(kind, ours | ordered))
+    if before:
+        at, sort, pk = before
+        same = Q(at=at) if sort > EVENT else Q(at=at, id__lt=pk) if sort == EVENT else Q(pk__in=[])
+        found = found.filter(Q(at__lt=at) | same)
+    currencies = _currencies(owned)
+    return [
+        moment(event, currencies(event.subject_id, event.at) if event.subject_type == NUMBER else "")
+        for event in found.order_by("-at", "-id")[:most]
+    ]
+
+
+def _currencies(owned: list[OwnedNumber]) -> Callable[[int, datetime], str]:
+    """In which currency a possession was priced at a moment."""
+    rows = NumberVersion.objects.filter(owned_number__in=owned).order_by("valid_from")
+    known: dict[int, tuple[list[datetime], list[str]]] = {}
+    for pk, start, currency in rows.values_list("owned_number_id", "valid_from", "currency"):
+        starts, names = known.setdefault(pk, ([], []))
+        if not names or names[-1] != currency:
+            starts.append(start)
+            names.append(currency)
+
+    def at(pk: int, moment: datetime) -> str:
+        starts, names = known.get(pk, ([], [""]))
+        return names[max(0, bisect_right(starts, moment) - 1)]
+
+    return at
+
+
+def gaps(owned: list[OwnedNumber]) -> list[Moment]:
+    """The times between two possessions in which the number was not ours. `owned` is newest first."""
+    found = []
+    for later, earlier in pairwise(owned):
+        began = later.acquired_at or later.acquired_to
+        if earlier.ended_to is None or earlier.ended_to > began:
+            continue
+        place = (began, GAP, later.pk)
+        text = f"Not ours from {_ended(earlier)} to {_began(later)}"
+        found.append(Moment(place, timezone.localtime(began).date(), "circle-dashed", "", "", text))
+    return found
+
+
+def _ended(owned: OwnedNumber) -> str:
+    end = owned.ended_to
+    if end is None or owned.end_basis == EndBasis.CANCELLED_HERE or owned.ended_from is None:
+        return when(end, "full")
+    return f"some time {since.between(owned.ended_from, end)}"
+
+
+def _began(owned: OwnedNumber) -> str:
+    words = since.acquired(owned)
+    return f"some time {words}" if words.startswith("between") else words
 
 
 def moment(event: AuditEvent, currency: str) -> Moment:
     """One event in words, its amounts in `currency` unless it says otherwise; an unknown verb as the log has it."""
-    icon, tone, words = (VERBS | ORDER_VERBS).get(event.verb, ("history", "", _plainly))
+    plain = words_of(event.verb)
+    icon, tone, words = (VERBS | ORDER_VERBS).get(
+        event.verb, (plain.icon, plain.tone, _said(plain.text.lower()))
+    )
     text = words({"currency": currency} | (event.before or {}), {"currency": currency} | (event.after or {}))
     person = event.actor if event.actor_type == ActorType.USER else ""
     order = event.related_id if event.related_type == "order" else None
     return Moment(
+        place=(event.at, EVENT, event.pk),
         at=event.at,
         icon=icon,
         tone=tone,
         who=person,
-        text=(text if person else text[:1].upper() + text[1:]) or event.verb,
+        text=text if person else text[:1].upper() + text[1:],
         quote=event.reason,
         href=f"/orders/{order}/" if order else "",
         link=f"Order {order}" if order else "",
     )
-
-
-def _plainly(before: Facts, after: Facts) -> str:
-    return ""
 
 
 def _said(text: str) -> Callable[[Facts, Facts], str]:
@@ -131,6 +212,18 @@ def _assigned(before: Facts, after: Facts) -> str:
     return f"changed the {', the '.join(parts)}"
 
 
+def _stated(before: Facts, after: Facts) -> str:
+    return f"entered the purchase day: {after.get('day')}"
+
+
+def _given(before: Facts, after: Facts) -> str:
+    return f"gave this number to {after.get('asked_by')}"
+
+
+def _refused(before: Facts, after: Facts) -> str:
+    return f"did not give this number to {after.get('asked_by')}"
+
+
 def _value(value: Any) -> str:
     if isinstance(value, list):
         value = ", ".join(str(one) for one in value)
@@ -155,6 +248,7 @@ Telling = tuple[str, str, Callable[[Facts, Facts], str]]  # icon, tone, words
 ORDER_VERBS: dict[str, Telling] = {
     "order.submitted": ("plus", "", _submitted),
     "order.approved": ("check", "ok", _said("approved")),
+    "order.agreed": ("check", "ok", _said("approved, one more needed")),
     "order.rejected": ("circle-x", "bad", _said("rejected")),
     "order.withdrawn": ("ban", "", _said("withdrew")),
     "order.expired": ("clock", "", _said("not decided in time")),
@@ -186,4 +280,12 @@ VERBS: dict[str, Telling] = {
     "number.key_changed": ("key", "info", _key_changed),
     "number.attributes_changed": ("arrows-diff", "info", _attributes_changed),
     "number.assigned": ("user", "", _assigned),
+    "number.protected": ("lock", "", _said("protected this number")),
+    "number.unprotected": ("lock-open", "", _said("took the protection off")),
+    "number.acquired_stated": ("edit", "info", _stated),
+    "number.acquired_taken_back": ("edit", "", _said("took the entered purchase day back")),
+    "number.asked_for": ("message", "", _said("asked for this number")),
+    "number.ask_given": ("check", "ok", _given),
+    "number.ask_refused": ("circle-x", "", _refused),
+    "number.ask_withdrawn": ("ban", "", _said("no longer asks for it")),
 }

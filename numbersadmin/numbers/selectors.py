@@ -14,7 +14,9 @@ from django.db.models.functions import Cast
 
 from numbersadmin.accounts.models import User
 from numbersadmin.money import Totals
-from numbersadmin.numbers import since
+from numbersadmin.numbers import as_of as as_of  # also for other apps
+from numbersadmin.numbers import history as history  # also for other apps
+from numbersadmin.numbers import since as since  # also for other apps
 from numbersadmin.numbers.models import OwnedNumber, OwnedNumberQuerySet, Status
 
 ROWS = 50

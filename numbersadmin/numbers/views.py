@@ -1,4 +1,4 @@
-"""The pages of owned numbers: the list, one number, and whose it is."""
+"""The pages of owned numbers: the list, and whose one is; costs/number_views.py has the page of one number."""
 
 from typing import Any
 
@@ -11,9 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 from django.views.decorators.vary import vary_on_headers
 
-from numbersadmin.formats import e164
-from numbersadmin.money import days_in_month, prorate
-from numbersadmin.numbers import history, protection, selectors, since
+from numbersadmin.numbers import protection, selectors, since
 from numbersadmin.numbers.forms import EditForm, NumberFilterForm, ProtectForm, page_number, query_of
 from numbersadmin.numbers.models import OwnedNumber, Status
 from numbersadmin.numbers.selectors import NOBODY, NumberFilter
@@ -67,43 +65,6 @@ def _views(wanted: NumberFilter, username: str) -> list[dict[str, Any]]:
         {"text": text, "url": f"/numbers/?{query_of(view)}", "current": query_of(view) == query_of(wanted)}
         for text, view in offered
     ]
-
-
-@require("numbers.view")
-@require_GET
-def number(request: HtmxRequest, number_id: int) -> HttpResponse:
-    """One possession of a number: its facts, its price, and the life of the phone number."""
-    owned = get_object_or_404(OwnedNumber.objects.select_related("owner"), pk=number_id)
-    every = selectors.possessions(owned)
-    context = {
-        "owned": owned,
-        "copied": e164(owned.number),
-        "acquired": since.acquired(owned),
-        "acquired_sentence": since.acquired_sentence(owned),
-        "ended": since.ended(owned.end_basis, owned.ended_from, owned.ended_to) if owned.ended_to else "",
-        "first_month_hint": _first_month_hint(owned),
-        "others": [one for one in every if one.pk != owned.pk],
-        "timeline": history.timeline(every),
-        "most_events": history.MOST,
-        "may_edit": selectors.may_edit(request.user, owned),
-        "may_protect": request.user.can("numbers.protect") and owned.status != Status.ENDED,
-        "may_cancel": request.user.can("orders.submit") and owned.status != Status.ENDED,
-    }
-    return render(request, "numbers/detail.html", context)
-
-
-def _first_month_hint(owned: OwnedNumber) -> str:
-    """`18 of 31 days in July` when the provider's first price is just that share of the month."""
-    day = since.billing_day(owned.acquired_at)
-    if owned.initial_month_price is None:
-        return "The provider did not tell"
-    if day is None or owned.price_per_month is None:
-        return "As the provider stated it"
-    of_days = days_in_month(day)
-    days = of_days - day.day + 1
-    if owned.initial_month_price == prorate(owned.price_per_month, days, of_days):
-        return f"{days} of {of_days} days in {day:%B %Y}"
-    return f"For {day:%B %Y}, as the provider stated it"
 
 
 @require("numbers.view")

@@ -4,12 +4,15 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 
-from numbersadmin.audit.models import AuditEvent
+from numbersadmin.audit.services import record
 from numbersadmin.numbers import services, since
-from numbersadmin.numbers.history import timeline
+from numbersadmin.numbers.history import PAGE
+from numbersadmin.numbers.history import events as timeline
 from numbersadmin.numbers.models import AcquiredBasis, EndBasis, OwnedNumber
 from numbersadmin.numbers.selectors import newest
+from numbersadmin.orders.models import Order, OrderItem
 
 pytestmark = pytest.mark.django_db
 
@@ -195,19 +198,102 @@ def test_the_history_tells_changes_with_before_and_after(gb, facts, now):
     assert f"Changed its key from {KEY} to NEW" in texts
 
 
-def test_the_history_holds_what_people_did_in_orders(cast, own, gb, now):
-    def ordered(digits, pk):
-        names = {"actor_type": "user", "actor": "approver", "verb": "order.approved", "reason": "fine"}
-        about = {"subject_type": "orderitem", "subject_id": pk, "subject": "x", "number": digits}
-        order = {"related_type": "order", "related_id": 12}
-        AuditEvent.objects.create(at=now, source="ui", **names, **about, **order)
+def ordered(cast, owned, now, country="GB"):
+    """An order for a number, approved with a word."""
+    order = Order.objects.create(
+        kind="purchase",
+        requester=cast.manager,
+        created_at=now,
+        expires_at=now,
+        form_token=f"{owned}{country}",
+    )
+    item = OrderItem.objects.create(
+        order=order,
+        kind="purchase",
+        number=owned.number,
+        country=country,
+        state="done",
+        quote={},
+        created_at=now,
+        updated_at=now,
+    )
+    record(actor=cast.approver, verb="order.approved", subject=item, at=now, reason="fine", related=order)
+    return order
 
-    ordered("447860041117", 1)
-    ordered("60444", 2)
-    [told] = [moment for moment in timeline([gb]) if moment.link]
-    assert (told.who, told.text, told.quote, told.href) == ("approver", "approved", "fine", "/orders/12/")
-    short = own("60444")  # the same short code may be another country's
-    assert not [moment for moment in timeline([short]) if moment.link]
+
+def lines_of(client, owned, query=""):
+    """The timeline as it is read: one text a line, without its time."""
+    page = client.get(f"/numbers/{owned.pk}/{query}").text
+    found = re.search(r'<ol class="tl">(.*?)</ol>', page, re.S)
+    rows = re.findall(r"<li>(.*?)</li>", found[1], re.S) if found else []
+    return [" ".join(re.sub(r"<time.*?</time>|<[^>]+>", " ", row).split()) for row in rows], page
+
+
+def test_the_history_holds_what_people_did_in_orders(signed_in, cast, own, gb, now):
+    order = ordered(cast, gb, now)
+    told, page = lines_of(signed_in("viewer"), gb)
+    assert f"approver approved Order {order.pk} fine" in told
+    assert f'href="/orders/{order.pk}/"' in page
+    short = own("60444")
+    ordered(cast, short, now, country="IE")  # the same short code of another country
+    assert not [line for line in lines_of(signed_in("viewer"), short)[0] if "Order" in line]
+
+
+def test_the_history_is_narrowed_by_links(signed_in, cast, gb, now):
+    ordered(cast, gb, now)
+    services.assign(actor=cast.manager, numbers=[gb], cost_centre="4120", now=now)
+    viewer = signed_in("viewer")
+    shown = {kind: lines_of(viewer, gb, f"?show={kind}")[0] for kind in ("changes", "orders", "cost")}
+    assert [line for line in shown["changes"] if "cost centre" in line]
+    assert all("approved" in line for line in shown["orders"])
+    assert shown["cost"]
+    assert all("charged" in line for line in shown["cost"])
+    assert len(lines_of(viewer, gb)[0]) == sum(map(len, shown.values()))
+    assert lines_of(viewer, gb, "?show=nonsense")[0] == lines_of(viewer, gb)[0]
+
+
+def test_charges_stand_among_the_changes_newest_first(signed_in, gb):
+    with time_machine.travel(datetime(2026, 10, 20, tzinfo=UTC), tick=False):
+        told, page = lines_of(signed_in("viewer"), gb)
+    assert [line.replace("\u00a0", " ") for line in told] == [
+        "Bought this number, 5.00 EUR per month",  # as it was written down
+        "October 2026 charged 5.00 EUR",
+        "September 2026 charged 5.00 EUR",
+        "August 2026 charged 5.00 EUR",
+        "July 2026 charged 2.90 EUR, first month, 14 to 31 Jul, inferred",
+    ]
+    assert "July to October 2026" in page
+    assert "Renews 1 November" in page
+    assert "17.90" in page
+
+
+def test_a_long_history_is_read_page_by_page_and_nothing_twice(signed_in, cast, gb, now):
+    for turn in range(PAGE + 7):  # all at the same moment: only their ids tell them apart
+        services.assign(actor=cast.manager, numbers=[gb], cost_centre=f"C{turn:03}", now=now)
+    first, page = lines_of(signed_in("viewer"), gb, "?show=changes")
+    older = re.search(r'rel="next" href="([^"]*)"', page)[1].replace("&amp;", "&")
+    second, last = lines_of(signed_in("viewer"), gb, older)
+    assert (len(first), len(set(first + second))) == (PAGE, PAGE + 8)
+    assert 'rel="next"' not in last
+    assert "Back to the newest" in last
+    assert lines_of(signed_in("viewer"), gb, "?show=changes&before=nonsense")[0] == first
+
+
+def test_between_two_possessions_it_says_not_ours(signed_in, own, gb, now):
+    services.end_number(
+        owned=gb, basis=EndBasis.CANCELLED_HERE, ended_from=now, ended_to=now, actor=None, now=now
+    )
+    lost, back = now + timedelta(days=3), now + timedelta(days=5)
+    again = own(
+        "447860041117",
+        number_key="OTHER",
+        basis=AcquiredBasis.BOUNDED,
+        acquired_at=None,
+        acquired_from=lost,
+        acquired_to=back,
+    )
+    told, _ = lines_of(signed_in("viewer"), again)
+    assert "Not ours from 13 Oct 2026, 09:00 UTC to some time between 16 and 18 Oct 2026" in told
 
 
 def test_the_page_links_to_other_times(signed_in, own, gb, now):
