@@ -1,6 +1,5 @@
-"""The front page, the go-to box, the probes, and the page of the sandbox."""
+"""The front page, the probes, and the page of the sandbox."""
 
-import re
 from typing import Any
 
 from django.conf import settings
@@ -9,18 +8,12 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_safe
 
-from numbersadmin.numbers.models import OwnedNumber
-from numbersadmin.orders.models import Order
 from numbersadmin.overview import sandbox_control, selectors
 from numbersadmin.overview.forms import MisbehaveForm, OutsideForm
 from numbersadmin.overview.probes import readiness
-from numbersadmin.provider.schema import digits as bare_digits
 from numbersadmin.web import HtmxRequest, require
-
-_ORDER = re.compile(r"(?:order\s*#?|#)\s*(\d{1,9})|(\d{1,6})", re.IGNORECASE)
 
 
 @login_not_required
@@ -43,22 +36,6 @@ def overview(request: HtmxRequest) -> HttpResponse:
     return render(
         request, "overview/overview.html", {"front": selectors.front_page(request.user, now), "now": now}
     )
-
-
-@require("overview.view")
-@require_safe
-def go(request: HtmxRequest) -> HttpResponse:
-    """An order by its number, an owned number by all its digits, else the list of what fits."""
-    wanted = request.GET.get("q", "").strip()[:60]
-    if not wanted:
-        return render(request, "overview/go.html")
-    order = _ORDER.fullmatch(wanted)
-    if order and Order.objects.filter(pk=int(order[1] or order[2])).exists():
-        return redirect("order", int(order[1] or order[2]))
-    digits = bare_digits(wanted)
-    if digits.isdigit() and (number := OwnedNumber.objects.filter(number=digits).order_by("-id").first()):
-        return redirect("number", number.pk)
-    return redirect(f"/numbers/?{urlencode({'q': wanted, 'state': 'all'})}")
 
 
 @require("overview.view")
