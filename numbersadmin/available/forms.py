@@ -214,3 +214,18 @@ def query_of(wanted: Search, kept: Iterable[str] = (), **changes: Any) -> str:
         if value not in (None, "", ()) and standard.get(name) != value
     }
     return urlencode(sent | {"kept": list(kept)}, doseq=True)
+
+
+class AskForm(forms.Form):
+    """What a spare number is needed for."""
+
+    reason = forms.CharField(
+        label="What you need it for", max_length=300, error_messages={"required": "Say what you need it for."}
+    )
+
+
+class AnswerForm(forms.Form):
+    """What becomes of an ask, by the button, and why."""
+
+    answer = forms.CharField(label="Why", required=False, max_length=300)
+    act = forms.ChoiceField(choices=[(one, one) for one in ("give", "refuse", "withdraw")])

@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from numbersadmin.available.asks import asks_to_answer as asks_to_answer  # also for other apps
 from numbersadmin.available.reading import Listing, Query, Stretch
 from numbersadmin.available.shelf import Asked, Shelf
 from numbersadmin.formats import e164

@@ -15,8 +15,10 @@ from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
 from numbersadmin.available import bulk, selectors, words
+from numbersadmin.available.asks import asks_to_answer
 from numbersadmin.available.forms import CountForm, SearchForm, chosen_refs, query_of
 from numbersadmin.available.reading import Listing
+from numbersadmin.available.reuse import reuse
 from numbersadmin.available.selectors import Chosen, Found, Line, Search
 from numbersadmin.available.shelf import Shelf
 from numbersadmin.numbers.selectors import countries_in_use
@@ -123,6 +125,9 @@ def _context(
         "month": selectors.month_label(lines, today),
         "month_name": f"{today:%B}",
         "summary": words.summary(wanted, found) if found else None,
+        "reuse": reuse(request.user, wanted) if wanted.page == 1 else None,
+        "may_ask": request.user.can("numbers.edit_own"),
+        "to_answer": asks_to_answer(request.user),
         "nothing": words.nothing(wanted, found) if found and not lines else None,
         "links": words.links(wanted, found, chosen.refs),
         "query": QueryDict(query_of(wanted, chosen.refs)),

@@ -132,6 +132,11 @@ class OwnedNumber(Facts):
             models.Index(fields=["number", "id"], name="owned_number_by_number"),
             models.Index(fields=["status", "country", "number"], name="owned_number_by_country"),
             models.Index(fields=["cost_centre"], name="owned_number_by_cost_centre"),
+            models.Index(
+                fields=["status", "country", "number"],
+                condition=Q(owner__isnull=True),
+                name="owned_number_spare",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from django.db.models import QuerySet, Sum
 
 from numbersadmin.accounts.models import User
 from numbersadmin.audit import selectors as audit
+from numbersadmin.available.selectors import asks_to_answer
 from numbersadmin.costs import selectors as costs
 from numbersadmin.formats import money_text
 from numbersadmin.money import Totals
@@ -34,6 +35,7 @@ class FrontPage:
     paused: list[Order]
     missing: list[OwnedNumber]
     missing_count: int
+    asked_for: int  # numbers that somebody asks for and this person may give
     mine: list[OrderRow]
     month: costs.MonthPage
     per_month: Totals
@@ -46,7 +48,7 @@ class FrontPage:
     def asks(self) -> int:
         """How many things ask something of this person."""
         others = len(self.unknown) + len(self.confirm) + len(self.rules) + len(self.paused)
-        return self.needs_count + others + (1 if self.missing_count else 0)
+        return self.needs_count + others + (1 if self.missing_count else 0) + (1 if self.asked_for else 0)
 
     @property
     def other_totals(self) -> str:
@@ -82,6 +84,7 @@ def front_page(person: User, now: datetime) -> FrontPage:
         paused=list(orders.paused_orders()[:SHOWN]) if person.can("orders.resume") else [],
         missing=list(missing[:3]),
         missing_count=missing.count(),
+        asked_for=asks_to_answer(person),
         mine=list(mine.object_list),
         month=costs.month_page(known, known.current, wide=True),
         per_month=per_month(),
