@@ -13,7 +13,6 @@ from django.views.decorators.http import require_GET
 from numbersadmin.costs import selectors
 from numbersadmin.costs.life import KINDS, life
 from numbersadmin.costs.lines import NumberCost, number_cost
-from numbersadmin.costs.possessions import records_begin
 from numbersadmin.costs.selectors import Records
 from numbersadmin.formats import e164
 from numbersadmin.money import Totals, days_in_month, prorate
@@ -32,7 +31,7 @@ def number(request: HtmxRequest, number_id: int) -> HttpResponse:
     if owned is None:
         raise Http404
     every, known = possessions(owned), selectors.records(now)
-    seen, problem = _seen(request, owned, every, now)
+    seen, problem = _seen(request, owned, every, now, known.begin)
     cost = _up_to(number_cost(known, owned), seen.until)
     kind = request.GET.get("show", history.ALL)
     kind = kind if kind in KINDS else history.ALL
@@ -56,7 +55,11 @@ def number(request: HtmxRequest, number_id: int) -> HttpResponse:
 
 
 def _seen(
-    request: HttpRequest, owned: OwnedNumber, every: list[OwnedNumber], now: datetime
+    request: HttpRequest,
+    owned: OwnedNumber,
+    every: list[OwnedNumber],
+    now: datetime,
+    begin: datetime | None,
 ) -> tuple[as_of.Seen, str]:
     """The number now, or as of the day that is asked for; and what is wrong with that day."""
     asked = request.GET.get("as_of", "").strip()
@@ -66,7 +69,7 @@ def _seen(
         day = as_of.day_of(asked, now)
     except as_of.NoSuchDay as problem:
         return as_of.as_it_is(owned), str(problem)
-    return as_of.as_of(every, day, as_of.end_of(day, now), records_begin()), ""
+    return as_of.as_of(every, day, as_of.end_of(day, now), begin), ""
 
 
 def _up_to(cost: NumberCost, until: datetime | None) -> NumberCost:
@@ -106,6 +109,7 @@ def _words(seen: as_of.Seen, known: Records) -> dict[str, Any]:
         "acquired_sentence": since.acquired_sentence(owned),
         "ended": since.ended(owned.end_basis, owned.ended_from, owned.ended_to) if owned.ended_to else "",
         "leaving": str(ordered or ""),
+        "set_up_hint": "Paid once" if owned.acquired_from or owned.acquired_at else "Before records began",
         "first_month_hint": _first_month_hint(owned),
         "listed": known.listed,
         "per_month_hint": _per_month_hint(seen, known),

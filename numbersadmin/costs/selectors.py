@@ -33,6 +33,7 @@ class Records:
     current: Month
     calendar: Calendar
     listed: datetime | None
+    begin: datetime | None = None  # the first moment that anything is known of
 
     def state(self, month: Month) -> State:
         """Is there anything to say of this month?"""
@@ -56,7 +57,7 @@ def records(now: datetime) -> Records:
     """Which months are on record at this moment."""
     calendar, begin = billing_calendar(), records_begin()
     first = min(calendar.month(begin), calendar.month(now)) if begin else None
-    return Records(first, calendar.month(now), calendar, last_list())
+    return Records(first, calendar.month(now), calendar, last_list(), begin)
 
 
 # A month ------------------------------------------------------------------------------------------------------------

@@ -49,13 +49,13 @@ def go(request: HtmxRequest) -> HttpResponseBase:
 def go_list(request: HtmxRequest) -> HttpResponseBase:
     """Up to 10,000 numbers at once: what is known of each, on the page or as a file."""
     if request.method != "POST":
-        return render(request, "overview/go_list.html", {"most": pasted.MOST})
+        return render(request, "overview/go_list.html", {"most": f"{pasted.MOST:,}"})
     return _answered(request, request.POST.get("numbers", ""), request.POST.get("act", ""))
 
 
 def _answered(request: HtmxRequest, text: str, act: str) -> HttpResponseBase:
     """The answers, with the list as it was sent: nothing that was typed is lost."""
-    context: dict[str, Any] = {"most": pasted.MOST, "text": text}
+    context: dict[str, Any] = {"most": f"{pasted.MOST:,}", "text": text}
     try:
         found = pasted.entries(text)
     except pasted.TooMany as problem:

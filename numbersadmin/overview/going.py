@@ -4,6 +4,8 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from urllib.parse import urlencode
 
 from django.db.models import Count, Q, TextField
@@ -11,13 +13,13 @@ from django.db.models.functions import Cast
 
 from numbersadmin.accounts.models import User
 from numbersadmin.formats import SURELY_LONG, country_name, look, phone_intl
-from numbersadmin.numbers.models import OwnedNumber, Status
-from numbersadmin.numbers.selectors import cost_centres_in_use, digits_of
+from numbersadmin.numbers.models import OwnedNumber, OwnedNumberQuerySet, Status
+from numbersadmin.numbers.selectors import EVERY, NumberFilter, cost_centres_in_use, digits_of, matching
 from numbersadmin.orders.models import Order
 
 SHOWN = 5
 FEWEST_DIGITS = 3  # of the end of a number
-LOOKED_AT = 200  # numbers whose labels are read to name the labels that fit
+LOOKED_AT = 200  # records: of more it is only said that there are more
 _ORDER = re.compile(r"(?:order\s*#?|#)\s*(\d{1,9})|(\d{1,6})", re.IGNORECASE | re.ASCII)
 
 
@@ -40,6 +42,12 @@ class Group:
     hits: list[Hit] = field(default_factory=list)
     url: str = ""
     all_words: str = ""
+    more: bool = False  # there are more than `count`
+
+    @property
+    def count_words(self) -> str:
+        """How many there are."""
+        return f"{self.count} or more" if self.more else str(self.count)
 
 
 def find(text: str) -> list[Group]:
@@ -48,15 +56,17 @@ def find(text: str) -> list[Group]:
     digits, found = digits_of(text), list(_orders(text))
     if found and not text.isdigit():  # said to be an order
         return found
-    found = [*_numbers(digits), *found]
-    if found and len(digits) >= SURELY_LONG:
-        return found
-    return [*found, *_people(text), *_cost_centres(text), *_labels(text)]
+    numbers = list(_numbers(digits))
+    if (found and not numbers) or (numbers and len(digits) >= SURELY_LONG):
+        return [*numbers, *found]
+    found = [*numbers, *found]
+    found += [*_people(text), *_cost_centres(text)]
+    return found if found and digits else [*found, *_labels(text)]
 
 
 def straight(groups: list[Group]) -> str:
     """The page to go to when there is exactly one thing; else empty."""
-    return groups[0].hits[0].url if len(groups) == 1 and groups[0].count == 1 else ""
+    return groups[0].hits[0].url if len(groups) == 1 and groups[0].count == 1 and not groups[0].more else ""
 
 
 def listed(**wanted: str) -> str:
@@ -68,23 +78,23 @@ def _numbers(digits: str) -> Iterator[Group]:
     """The number itself, each country's newest record; else those that end so."""
     if not digits:
         return
-    if hits := _records(Q(number=digits)):
+    if hits := _records(OwnedNumber.objects.filter(number=digits)):
         yield Group("Numbers", len(hits), hits[:SHOWN], listed(q=digits, state="all"), "All records")
         return
     if len(digits) < FEWEST_DIGITS:
         return
-    count = OwnedNumber.objects.filter(number__endswith=digits).values("number", "country").distinct().count()
-    if count:
-        hits = _records(Q(number__endswith=digits), most=SHOWN * 4)
+    ending = matching(NumberFilter(q=digits, state=EVERY)).filter(number__endswith=digits)
+    if hits := _records(ending):
         url = listed(q=digits, state="all")
-        yield Group(f"Numbers that end in {digits}", count, hits[:SHOWN], url, f"All that contain {digits}")
+        title = f"Numbers that end in {digits}"
+        yield Group(title, len(hits), hits[:SHOWN], url, f"All that contain {digits}", len(hits) >= LOOKED_AT)
 
 
-def _records(wanted: Q, most: int = 200) -> list[Hit]:
+def _records(found: OwnedNumberQuerySet) -> list[Hit]:
     """The record to show first of each number: one that is ours before one that was, then the newest."""
-    rows = OwnedNumber.objects.filter(wanted).values_list("number", "country", "status", "acquired_to", "id")
+    rows = found.values_list("number", "country", "status", "acquired_to", "id")
     best: dict[tuple[str, str], tuple[bool, float, int, str]] = {}
-    for number, country, status, seen, pk in rows[:most]:
+    for number, country, status, seen, pk in rows[:LOOKED_AT]:
         rank = (status != Status.ENDED, seen.timestamp(), pk, status)
         best[number, country] = max(rank, best.get((number, country), rank))
     return [
@@ -126,17 +136,19 @@ def _cost_centres(text: str) -> Iterator[Group]:
 
 def _labels(text: str) -> Iterator[Group]:
     """Labels that hold the text, as far as the first numbers tell them."""
-    fits = Q(label_text__icontains=text) | Q(label_text__icontains=json.dumps(text)[1:-1])
-    rows = OwnedNumber.objects.open().alias(label_text=Cast("labels", TextField())).filter(fits)
+    words = {text, json.dumps(text)[1:-1]}  # SQLite keeps JSON with letters beyond ASCII escaped
+    fits = reduce(or_, (Q(told__icontains=one) for one in sorted(words)))
+    rows = matching(NumberFilter(q=text)).alias(told=Cast("labels", TextField())).filter(fits)
     found: dict[str, int] = {}
     for labels in rows.values_list("labels", flat=True)[:LOOKED_AT]:
         for label in labels:
             if text.casefold() in label.casefold():
                 found[label] = found.get(label, 0) + 1
     if found:
-        more = "at least " if sum(found.values()) >= LOOKED_AT else ""
-        hits = [Hit(name, listed(q=name), more + _owned(count)) for name, count in sorted(found.items())]
-        yield Group("Labels", len(hits), hits[:SHOWN], listed(q=text), "All numbers with such a label")
+        more = sum(found.values()) >= LOOKED_AT
+        least = "at least " if more else ""
+        hits = [Hit(name, listed(q=name), least + _owned(count)) for name, count in sorted(found.items())]
+        yield Group("Labels", len(hits), hits[:SHOWN], listed(q=text), "All numbers with such a label", more)
 
 
 def _count(wanted: Q) -> int:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from numbersadmin.formats import LONGEST_SHORT_CODE, money_text, when
 from numbersadmin.numbers.models import OwnedNumber, Status
@@ -51,6 +51,31 @@ class TooMany(Exception):
     """The list is longer than MOST; the message says by how much."""
 
 
+class Record(NamedTuple):
+    """What is on record of an owned number, as far as the answers tell it."""
+
+    id: int
+    number: str
+    country: str
+    status: str
+    acquired_at: datetime | None
+    acquired_from: datetime | None
+    acquired_to: datetime
+    acquired_basis: str
+    acquired_note: str
+    end_basis: str
+    ended_from: datetime | None
+    ended_to: datetime | None
+    username: str | None
+    full_name: str | None
+
+
+COLUMNS = [
+    name.replace("username", "owner__username").replace("full_name", "owner__full_name")
+    for name in Record._fields
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What is known of one entry of the list. `line` counts from 1; `number` is digits, empty if unreadable."""
@@ -60,13 +85,31 @@ class Answer:
     number: str
     kind: str
     country: str = ""
-    url: str = ""
-    owner: str = ""
-    since: str = ""
-    until: str = ""
+    record: Record | None = None
     order: int | None = None
     for_sale: str = ""
     remark: str = ""
+
+    @property
+    def url(self) -> str:
+        """The page of the number, where it is or was ours."""
+        return f"/numbers/{self.record.id}/" if self.record else ""
+
+    @property
+    def owner(self) -> str:
+        """Whose it is, or was."""
+        return (self.record.full_name or self.record.username or "") if self.record else ""
+
+    @property
+    def since(self) -> str:
+        """Since when it is ours, and how we know."""
+        return since.acquired(self.record) if self.record else ""
+
+    @property
+    def until(self) -> str:
+        """Until when it was ours, and how we know."""
+        one = self.record
+        return since.ended(one.end_basis, one.ended_from, one.ended_to) if one and one.ended_to else ""
 
     @property
     def order_url(self) -> str:
@@ -122,7 +165,11 @@ def answers(found: Iterable[tuple[int, str]]) -> list[Answer]:
             read[number] = (line, written)
     told = [*bad, *_known(read)]
     told = [
-        replace(one, remark=f"{repeated[one.number] + 1} times on the list") if repeated[one.number] else one
+        replace(
+            one, remark="; ".join(filter(None, [one.remark, f"{repeated[one.number] + 1} times on the list"]))
+        )
+        if repeated[one.number]
+        else one
         for one in told
     ]
     return sorted(told, key=lambda one: one.line)
@@ -143,13 +190,9 @@ def _read(written: str) -> tuple[str, str]:
 
 
 def _known(read: dict[str, tuple[int, str]]) -> Iterator[Answer]:
-    records: dict[str, dict[str, OwnedNumber]] = {}
-    rows = (
-        OwnedNumber.objects.filter(number__in=list(read))
-        .select_related("owner")
-        .order_by("acquired_to", "id")
-    )
-    for row in rows:
+    records: dict[str, dict[str, Record]] = {}
+    found = OwnedNumber.objects.filter(number__in=list(read)).order_by("acquired_to", "id")
+    for row in map(Record._make, found.values_list(*COLUMNS)):
         of_country = records.setdefault(row.number, {})
         before = of_country.get(row.country)
         if before is None or before.status == Status.ENDED or row.status != Status.ENDED:
@@ -161,26 +204,23 @@ def _known(read: dict[str, tuple[int, str]]) -> Iterator[Answer]:
     for number, (line, written) in read.items():
         owned, ordered = records.get(number, {}), orders.get(number, {})
         blank = Answer(line, written, number, NOT_OURS, for_sale=NOT_LOOKED_UP)
-        found = [_told(blank, owned.get(one), ordered.get(one), one) for one in {**owned, **ordered}]
-        yield from found or [blank]
+        told = [_told(blank, owned.get(one), ordered.get(one), one) for one in {**owned, **ordered}]
+        yield from told or [blank]
 
 
-def _told(blank: Answer, owned: OwnedNumber | None, order: int | None, country: str) -> Answer:
+def _told(blank: Answer, owned: Record | None, order: int | None, country: str) -> Answer:
     """The answer for a number in one country."""
     ended = owned is None or owned.status == Status.ENDED
     kind = OURS if not ended else ORDERED if order else ENDED
-    answer = replace(blank, kind=kind, country=country, order=order, for_sale="")
-    if owned is None:
-        return answer
-    until = since.ended(owned.end_basis, owned.ended_from, owned.ended_to) if owned.ended_to else ""
+    missing = owned is not None and owned.status == Status.MISSING
     return replace(
-        answer,
-        url=f"/numbers/{owned.pk}/",
-        owner=owned.owner.display_name if owned.owner else "",
-        since=since.acquired(owned),
-        until=until,
+        blank,
+        kind=kind,
+        country=country,
+        record=owned,
+        order=order,
         for_sale=NOT_LOOKED_UP if kind == ENDED else "",
-        remark="missing at Infobip, not confirmed gone" if owned.status == Status.MISSING else "",
+        remark="missing at Infobip, not confirmed gone" if missing else "",
     )
 
 
