@@ -190,6 +190,16 @@
   on("htmx:responseError", () => trouble("That did not work. This page shows how things were before. Reload it to see how they are now."));
   ["htmx:sendError", "htmx:timeout"].forEach((name) => on(name, () => trouble("No connection. This page shows how things were before.")));
 
+  // A box of one line would run several pasted lines together into one number.
+  all("#goto, #go-q").forEach((box) => box.addEventListener("paste", (event) => {
+    const lines = event.clipboardData.getData("text").split(/\s*[\r\n]+\s*/).filter(Boolean);
+    if (lines.length < 2) return;
+    event.preventDefault();
+    const joined = lines.join(", ");
+    if (joined.length > 2000) location.href = "/go/list/?long=1";
+    else box.value = joined;
+  }));
+
   // Toasts leave after 6 seconds, not while they are looked at.
   const leave = (toast) => setTimeout(() => (toast.matches(":hover, :focus-within") ? leave(toast) : toast.remove()), 6000);
   all("[data-toast]").forEach(leave);

@@ -17,15 +17,18 @@ from numbersadmin.provider.client import get_provider
 from numbersadmin.web import HtmxRequest, require
 
 LONGEST = 2000  # of an address; longer lists are sent by the form
+TOO_LONG = "The list is too long for the box above. Paste it here."
 
 
 @require("overview.view")
 @require_safe
 def go(request: HtmxRequest) -> HttpResponseBase:
     """The one thing that fits, or everything that does, by kind; several numbers are answered one by one."""
-    wanted = request.GET.get("q", "").strip()[:LONGEST].replace("\0", "")
+    wanted = request.GET.get("q", "").strip().replace("\0", "")
     if not wanted:
         return render(request, "overview/go.html")
+    if len(wanted) > LONGEST:
+        return render(request, "overview/go_list.html", _page(wanted, TOO_LONG), status=422)
     if sum(bool(digits_of(one)) for one in re.split(r"[,;\t\n]", wanted)) > 1:
         return _answered(request, wanted, "")
     groups = going.find(wanted)
@@ -49,32 +52,35 @@ def go(request: HtmxRequest) -> HttpResponseBase:
 def go_list(request: HtmxRequest) -> HttpResponseBase:
     """Up to 10,000 numbers at once: what is known of each, on the page or as a file."""
     if request.method != "POST":
-        return render(request, "overview/go_list.html", {"most": f"{pasted.MOST:,}"})
+        return render(request, "overview/go_list.html", _page("", TOO_LONG if "long" in request.GET else ""))
     return _answered(request, request.POST.get("numbers", ""), request.POST.get("act", ""))
 
 
 def _answered(request: HtmxRequest, text: str, act: str) -> HttpResponseBase:
     """The answers, with the list as it was sent: nothing that was typed is lost."""
-    context: dict[str, Any] = {"most": f"{pasted.MOST:,}", "text": text}
     try:
         found = pasted.entries(text)
     except pasted.TooMany as problem:
-        return render(request, "overview/go_list.html", context | {"problem": str(problem)}, status=422)
+        return render(request, "overview/go_list.html", _page(text, str(problem)), status=422)
     if not found:
-        context["problem"] = "There is no number on the list."
-        return render(request, "overview/go_list.html", context, status=422)
+        none = "There is no number on the list."
+        return render(request, "overview/go_list.html", _page(text, none), status=422)
     told, trouble = pasted.answers(found), None
     if act == "look":
         told, trouble = pasted.looked_up(get_provider(), told, timezone.now())
     if act == "csv":
         return _file(told)
-    context |= {
+    context = _page(text) | {
         "count": len(found),
         "parts": pasted.parts(told),
         "askable": len(pasted.open_questions(told)),
         "trouble": trouble,
     }
     return render(request, "overview/go_list.html", context)
+
+
+def _page(text: str, problem: str = "") -> dict[str, Any]:
+    return {"most": f"{pasted.MOST:,}", "text": text, "problem": problem}
 
 
 def _file(told: list[pasted.Answer]) -> HttpResponse | StreamingHttpResponse:

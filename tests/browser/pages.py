@@ -47,7 +47,10 @@ def addresses(page: Page) -> dict[str, str]:
         "sync-run": f"/sync/{sync_run(page)}/",
         "me": "/me/",
         "sandbox": "/sandbox/",
+        "number-as-of": f"/numbers/{number}/?as_of=2026-10-01",
+        "asked-for": "/available/asked/",
         "go": "/go/?q=4",
+        "go-list": "/go/list/",
     }
 
 

@@ -94,6 +94,15 @@ def test_nothing_found_says_so_and_offers_what_is_for_sale(known, go, q):
     assert "among available numbers" in said or "Look at available numbers" in said
 
 
+def test_a_list_too_long_for_an_address_is_sent_by_the_form(signed_in):
+    numbers = ", ".join(str(44_700_000_000 + n) for n in range(200))
+    answer = signed_in("viewer").get("/go/", {"q": numbers})
+    assert answer.status_code == 422
+    assert "too long for the box" in answer.text
+    assert numbers in answer.text, "nothing is lost"
+    assert "too long for the box" in signed_in("viewer").get("/go/list/?long=1").text
+
+
 def test_without_words_it_is_a_form(known, signed_in):
     assert 'name="q"' in signed_in("viewer").get("/go/").text
 
