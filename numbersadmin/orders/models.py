@@ -233,8 +233,10 @@ class ProviderAttempt(models.Model):
                 condition=Q(outcome__isnull=True) | Q(outcome__in=[Outcome.OK, Outcome.UNKNOWN]),
                 name="attempt_one_live_per_item",
             ),
+            # Whatever the verb: were a number bought again while giving it back is unknown, and its key the same,
+            # no look at the purchased list could tell what became of either.
             models.UniqueConstraint(
-                fields=["verb", "number_key"],
+                fields=["number_key"],
                 condition=Q(outcome__isnull=True) | Q(outcome=Outcome.UNKNOWN),
                 name="attempt_one_live_per_key",
             ),

@@ -305,9 +305,13 @@ class Company(Held):
         self.sync()
 
     def under_way(self) -> list[OrderItem]:
-        """Items that time has to settle; of a shared number's sale nothing ever proves the contrary."""
+        """Items that time has to settle; of a shared number's sale nothing ever proves the contrary.
+
+        Nothing else is sent for the key of such a number until people have decided.
+        """
         items = self.items(State.APPROVED, State.EXECUTING, State.UNKNOWN)
-        return [item for item in items if not (item.shared and item.state == State.UNKNOWN)]
+        never = {item.number for item in items if item.shared and item.state == State.UNKNOWN}
+        return [item for item in items if item.number not in never or item.state == State.EXECUTING]
 
     # Small things
 
