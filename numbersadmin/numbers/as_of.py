@@ -98,8 +98,7 @@ def as_of(every: Iterable[OwnedNumber], day: date, moment: datetime, records_beg
         best = verdicts[-1]
     record = best.record
     held = moment >= _surely(record)
-    versions = list(record.versions.order_by("valid_from")) if held else []
-    facts = _facts(versions, moment)
+    facts, after = _facts(record, moment) if held else (None, None)
     whose = _people(record, moment) if held else dict.fromkeys(PEOPLES)
     return Seen(
         record=record,
@@ -112,7 +111,7 @@ def as_of(every: Iterable[OwnedNumber], day: date, moment: datetime, records_beg
         day=day,
         until=moment,
         protected=bool(whose["protected"]),
-        doubts=_doubts(versions, facts, moment),
+        doubts=_doubts(facts, after, moment),
     )
 
 
@@ -169,21 +168,19 @@ def _presence(record: OwnedNumber, moment: datetime) -> State:
 # What the provider said ---------------------------------------------------------------------------------------------
 
 
-def _facts(versions: Sequence[NumberVersion], moment: datetime) -> NumberVersion | None:
-    """The facts last read by then."""
-    read = [one for one in versions if one.valid_from <= moment]
-    if read:
-        return read[-1]
-    # A possession is written down some moments after the look that found it.
-    return versions[0] if versions and versions[0].owned_number.acquired_to <= moment else None
+def _facts(record: OwnedNumber, moment: datetime) -> tuple[NumberVersion | None, NumberVersion | None]:
+    """The facts last read by then, and those that came after them."""
+    versions = record.versions.defer("raw")
+    before = versions.filter(valid_from__lte=moment).order_by("-valid_from").first()
+    after = versions.filter(valid_from__gt=moment).order_by("valid_from").first()
+    if before is None and after and record.acquired_to <= moment:
+        return after, None  # a possession is written down some moments after the look that found it
+    return before, after
 
 
-def _doubts(versions: Sequence[NumberVersion], facts: NumberVersion | None, moment: datetime) -> list[str]:
+def _doubts(facts: NumberVersion | None, after: NumberVersion | None, moment: datetime) -> list[str]:
     """What may have changed by then already: the next facts came into force between two looks around it."""
-    if facts is None or facts not in versions[:-1]:
-        return []
-    after = versions[versions.index(facts) + 1]
-    if after.not_before is None or not after.not_before <= moment < after.valid_from:
+    if facts is None or after is None or after.not_before is None or after.not_before > moment:
         return []
     found = []
     for name, label in FACTS.items():
