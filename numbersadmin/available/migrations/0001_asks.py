@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('numbers', '0003_spare_numbers'),
+        ('numbers', '0002_protection'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
