@@ -119,7 +119,8 @@ def _words(seen: as_of.Seen, known: Records) -> dict[str, Any]:
 
 def _per_month_hint(seen: as_of.Seen, known: Records) -> str:
     if seen.day:
-        return "The list price then" if seen.facts else "Not on record"
+        ended = seen.state == as_of.ENDED
+        return "The last list price" if ended else "The list price then" if seen.facts else "Not on record"
     return (
         "No longer charged" if seen.record.status == Status.ENDED else f"Renews 1 {known.current.next.name}"
     )
