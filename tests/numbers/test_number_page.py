@@ -273,7 +273,7 @@ def test_a_long_history_is_read_page_by_page_and_nothing_twice(signed_in, cast, 
     first, page = lines_of(signed_in("viewer"), gb, "?show=changes")
     older = re.search(r'rel="next" href="([^"]*)"', page)[1].replace("&amp;", "&")
     second, last = lines_of(signed_in("viewer"), gb, older)
-    assert (len(first), len(set(first + second))) == (PAGE, PAGE + 8)
+    assert (len(first), len(second), len(set(first + second))) == (PAGE, 8, PAGE + 8)
     assert 'rel="next"' not in last
     assert "Back to the newest" in last
     assert lines_of(signed_in("viewer"), gb, "?show=changes&before=nonsense")[0] == first
