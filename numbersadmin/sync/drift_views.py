@@ -148,7 +148,7 @@ ADOPT = Act(
     frozenset({DriftKind.APPEARED}),
     AdoptForm,
     deciding.adopt,
-    "Give an owner to",
+    "Give an owner",
     "Nobody ordered these here. The owner is asked about them from now on.",
     "Give owner",
     "given an owner",

@@ -33,7 +33,10 @@ class AdoptForm(forms.Form):
     """Whose numbers are that appeared outside."""
 
     owner = forms.ModelChoiceField(
-        label="Owner", queryset=User.objects.none(), error_messages={"required": "Choose an owner."}
+        label="Owner",
+        queryset=User.objects.none(),
+        empty_label="Choose an owner",
+        error_messages={"required": "Choose an owner."},
     )
     cost_centre = forms.CharField(label="Cost centre", required=False, max_length=100)
     labels = forms.CharField(

@@ -111,7 +111,7 @@ def _what(drift: Drift, kind: DriftKind) -> str:
     """What happened, in one sentence."""
     before = drift.before
     said = {
-        DriftKind.APPEARED: "Not ordered here. Bought in the portal or by another system.",
+        DriftKind.APPEARED: "Not ordered here: bought in the portal or by another system.",
         DriftKind.MISSING: f"Not on the list since {when(drift.owned_number.missing_since)}, and not confirmed gone.",
         DriftKind.GONE: "Not on the list any more, and confirmed gone when asked for by itself.",
         DriftKind.TWICE: "On the list under two keys.",
@@ -120,7 +120,7 @@ def _what(drift: Drift, kind: DriftKind) -> str:
     if drift.times > 1 and kind in FACTS:
         over = drift.told_at - drift.created_at
         return f"Changed {drift.times} times in {lasting(over)}"
-    return said or kind.label
+    return said
 
 
 def _back(before: dict[str, Any]) -> str:
@@ -149,7 +149,7 @@ def _cost(drift: Drift, owned: OwnedNumber, kind: DriftKind) -> tuple[Decimal | 
         return None, f"{said}, counted until it is confirmed gone"
     if kind == DriftKind.GONE:
         return -price, f"from {_month_after(owned.ended_from or owned.ended_to)}"
-    return price, "counted since it is on the list"
+    return price, "counted since it appeared"
 
 
 def _price_change(drift: Drift) -> tuple[Decimal | None, str]:

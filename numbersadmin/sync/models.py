@@ -101,7 +101,7 @@ class DriftKind(models.TextChoices):
     """What is different from what we did or knew ourselves."""
 
     APPEARED = "appeared", "Appeared outside"
-    MISSING = "missing", "Missing, not confirmed gone"
+    MISSING = "missing", "Missing"
     GONE = "gone", "Gone at the provider"
     PRICE = "price", "Price changed"
     CAPABILITIES = "capabilities", "Capabilities changed"

@@ -14,6 +14,7 @@ from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.provider.client import Provider
 from numbersadmin.sync import absence, calibration, selectors
 from numbersadmin.sync.asking import Asking
+from numbersadmin.sync.deciding import ACCEPTABLE, accept
 from numbersadmin.sync.lease import LEASE, LostRun, beat
 from numbersadmin.sync.models import RunKind, RunStatus, SyncRun
 from numbersadmin.sync.presence import believe
@@ -24,6 +25,7 @@ from numbersadmin.sync.words import words_for
 Clock = Callable[[], datetime]
 OnPage = Callable[[int], None]
 PROGRESS_EVERY = timedelta(seconds=1)
+__all__ = ["ACCEPTABLE", "accept"]  # of other files, open to other apps
 READ = "pages readings count_first count_last rows distinct_keys duplicates invalid".split()
 FOUND = "appeared changed missing ended rescued prices_kept calls".split()
 VERBS = {RunStatus.GUARDED: "sync.guarded", RunStatus.ABANDONED: "sync.abandoned"}
