@@ -10,7 +10,8 @@ from django.db.models import F
 from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.sync.lease import fenced
 from numbersadmin.sync.models import Decision, Drift, DriftKind, DriftState
-from numbersadmin.sync.scene import BATCH, Found, Scene
+from numbersadmin.sync.scene import BATCH, Found, Scene, in_batches
+from numbersadmin.sync.selectors import MOOT
 
 COMPARED = {
     DriftKind.PRICE: ("price_per_month", "setup_price", "currency"),
@@ -103,4 +104,22 @@ def _told_again(drift: Drift, again: Found, scene: Scene) -> bool:
             told_at=again.at,
             after=again.after,
         )
+    )
+
+
+def close_moot(*, now: datetime) -> int:
+    """Close what has been settled elsewhere, so that nobody looks through it for ever; returns how many.
+
+    What settled it is in the audit log: the owner that was given, or the number's end.
+    """
+    moot = Drift.objects.undecided().filter(MOOT)
+    return sum(
+        moot.filter(pk__in=chunk).update(
+            state=DriftState.DECIDED,
+            decision=Decision.OVER,
+            decided_by=None,
+            decided_at=now,
+            note="Settled elsewhere",
+        )
+        for chunk in in_batches(list(moot.values_list("pk", flat=True)))
     )

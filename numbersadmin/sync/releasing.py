@@ -16,7 +16,7 @@ from numbersadmin.sync.models import HeldDecision, RunStatus, SyncRun
 from numbersadmin.sync.opening import SETTLES
 from numbersadmin.sync.scene import Scene, in_batches
 from numbersadmin.sync.services import Clock
-from numbersadmin.sync.words import LONGEST, unconfirmed
+from numbersadmin.sync.words import unconfirmed
 
 REASON = 300
 VERBS = {HeldDecision.RELEASE: "sync.released", HeldDecision.REJECT: "sync.rejected"}
@@ -63,19 +63,35 @@ def _who_was_first(run: SyncRun) -> str:
     return f"{first.decided_by.display_name} {done} it already. Nothing was changed."
 
 
-def carry_out(*, held: SyncRun, provider: Provider, clock: Clock) -> SyncRun:
-    """Look up what was released, as a run of its own. Raises AlreadyRunning: one at a time, as with every run."""
-    run = services.start(actor=held.decided_by, now=clock(), released_run=held)
+def carry_out(*, held: SyncRun, provider: Provider, clock: Clock) -> SyncRun | None:
+    """Look up what was released, as a run of its own; None when there is nothing (left) to look up.
+
+    Raises AlreadyRunning: one at a time, as with every run.
+    """
+    try:
+        run = _start(held, clock())
+    except NothingToLookUp:
+        return None
     with services.attended(run, clock):
         _carry_out(run, held, Asking(provider, run, clock), clock)
     return run
 
 
+class NothingToLookUp(Exception):
+    """Another worker has done it, or a newer list counts instead."""
+
+
+def _start(held: SyncRun, now: datetime) -> SyncRun:
+    """A run for the release. Only with the turn in hand is it certain that nobody else has done it meanwhile."""
+    with transaction.atomic():
+        run = services.start(actor=held.decided_by, now=now, released_run=held)
+        if held.releases.filter(status=RunStatus.RELEASED).exists() or selectors.superseded_by(held):
+            raise NothingToLookUp
+    return run
+
+
 def _carry_out(run: SyncRun, held: SyncRun, asking: Asking, clock: Clock) -> None:
     beat(run, clock(), readings=1)
-    if newer := selectors.superseded_by(held):  # nothing can come between from here on: the turn is ours
-        run.error = f"Sync {newer.pk} read the whole list meanwhile, so nothing was looked up."
-        return _finish(run, RunStatus.INCOMPLETE, clock())
     last = selectors.last_complete()
     missed = _still_open(held, clock())
     scene = Scene(
@@ -88,7 +104,11 @@ def _carry_out(run: SyncRun, held: SyncRun, asking: Asking, clock: Clock) -> Non
     reason = absence.settle(scene, missed, asking.look, {})
     run.calls = asking.calls
     run.error = unconfirmed(run.missing, reason) if reason else ""
-    return _finish(run, RunStatus.RELEASED, clock())
+    fields = {name: getattr(run, name) for name in services.FOUND}
+    now = clock()
+    with transaction.atomic():
+        beat(run, now, status=RunStatus.RELEASED, finished_at=now, error=run.error, **fields)
+        services.record_end(run, now)
 
 
 def _still_open(held: SyncRun, now: datetime) -> list[OwnedNumber]:
@@ -110,10 +130,3 @@ def _canaries(held: SyncRun) -> dict[str, None]:
     others = (key for pk, key in known.iterator(chunk_size=500) if pk not in held_ids)
     few = list(islice(others, absence.CANARIES)) or [key for _, key in known[: absence.CANARIES]]
     return dict.fromkeys(few)
-
-
-def _finish(run: SyncRun, status: RunStatus, now: datetime) -> None:
-    fields = {name: getattr(run, name) for name in services.FOUND}
-    with transaction.atomic():
-        beat(run, now, status=status, finished_at=now, error=run.error[:LONGEST], **fields)
-        services.record_end(run, now)

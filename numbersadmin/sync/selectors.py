@@ -246,19 +246,17 @@ def releases_to_carry_out() -> list[SyncRun]:
 # Differences ------------------------------------------------------------------------------------------------------
 
 
-def outstanding() -> DriftQuerySet:
-    """Undecided differences whose cause still stands: one that has gone away otherwise is no question any more.
+MOOT = (  # the cause of a difference has gone away otherwise: an owner was given, or the number ended
+    (Q(kind=DriftKind.APPEARED) & Q(owned_number__owner__isnull=False))
+    | (Q(kind=DriftKind.MISSING) & ~Q(owned_number__status=Status.MISSING))
+    | (Q(kind=DriftKind.GONE) & ~Q(owned_number__end_basis=EndBasis.DISAPPEARED))
+    | (~Q(kind__in=(DriftKind.MISSING, DriftKind.GONE)) & Q(owned_number__status=Status.ENDED))
+)
 
-    A number that got its owner anywhere is not asked for one; of a number that ended only its end is told.
-    """
-    ended = Q(owned_number__status=Status.ENDED)
-    moot = (
-        (Q(kind=DriftKind.APPEARED) & Q(owned_number__owner__isnull=False))
-        | (Q(kind=DriftKind.MISSING) & ~Q(owned_number__status=Status.MISSING))
-        | (Q(kind=DriftKind.GONE) & ~Q(owned_number__end_basis=EndBasis.DISAPPEARED))
-        | (~Q(kind__in=(DriftKind.MISSING, DriftKind.GONE)) & ended)
-    )
-    return Drift.objects.undecided().filter(~moot)
+
+def outstanding() -> DriftQuerySet:
+    """Undecided differences whose cause still stands; the others are no question any more, and soon closed."""
+    return Drift.objects.undecided().filter(~MOOT)
 
 
 def open_count() -> int:

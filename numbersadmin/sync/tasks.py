@@ -8,6 +8,7 @@ from django.utils import timezone
 from numbersadmin import web
 from numbersadmin.provider.client import get_provider
 from numbersadmin.sync import releasing, selectors, services
+from numbersadmin.sync.drift import close_moot
 from numbersadmin.sync.models import SyncRun
 
 logger = logging.getLogger(__name__)
@@ -42,11 +43,12 @@ def sync_now(*, run_id: int) -> None:
 
 @shared_task(name="numbersadmin.sync.tasks.abandon_dead")
 def abandon_dead() -> None:
-    """Give up the run of a worker that died, and see to releases that were left."""
+    """Give up the run of a worker that died, see to releases that were left, close what is no question any more."""
     with web.acting("celery"):
         services.abandon_dead(now=timezone.now())
         if selectors.releases_to_carry_out():
             enqueue_release()
+        close_moot(now=timezone.now())
 
 
 @shared_task(

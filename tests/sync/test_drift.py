@@ -145,6 +145,11 @@ def test_an_owner_given_anywhere_answers_the_question(known, cast):
     assert selectors.drifts_waiting_for(cast.manager) == selectors.drifts_waiting_for(cast.viewer) == ""
     numbers.assign(actor=cast.manager, numbers=[known.owned(NEW)], owner=cast.manager, now=known.now)
     assert (waiting(), selectors.drifts_waiting_for(cast.finance)) == ([], "")
+    known.outside("change", ONE, set={"pricePerMonth": "6"})
+    known.next_sync()
+    assert drift.close_moot(now=known.now) == 1  # and the price change still waits
+    assert Drift.objects.get(kind="appeared").note == "Settled elsewhere"
+    assert waiting() == [("price", ONE)]
 
 
 def test_the_difference_goes_with_the_change_it_tells_of(known, monkeypatch):

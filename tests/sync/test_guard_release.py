@@ -122,8 +122,18 @@ def test_a_release_that_waited_too_long_ends_nothing(held, cast):
     SyncRun.objects.create(
         status=RunStatus.COMPLETE, started_at=held.now, heartbeat_at=held.now, finished_at=held.now
     )
-    run = releasing.carry_out(held=held.run, provider=get_provider(), clock=held.clock)
-    assert (run.status, run.ended, held.open()) == ("incomplete", 0, set(NUMBERS))
+    assert releasing.carry_out(held=held.run, provider=get_provider(), clock=held.clock) is None
+    assert held.open() == set(NUMBERS)
+
+
+def test_a_second_worker_that_came_too_late_looks_nothing_up(held, cast):
+    """It had read that something is to be done, and got its turn when it was done."""
+    decide(held, cast.finance)
+    carry_out(held)
+    looked_up = len(held.sandbox.requests("get"))
+    assert releasing.carry_out(held=held.run, provider=get_provider(), clock=held.clock) is None
+    assert len(held.sandbox.requests("get")) == looked_up
+    assert SyncRun.objects.filter(kind="guard_release").count() == 1
 
 
 def test_a_release_waits_for_the_run_under_way_and_the_sweep_finds_it(held, cast, monkeypatch, settings):

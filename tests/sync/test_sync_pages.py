@@ -384,5 +384,5 @@ def test_held_numbers_are_released_on_their_page(synced, signed_in, monkeypatch)
     assert "0 gone, 3 found alive, 0 without a clear answer" in html
     release = SyncRun.objects.latest("id")
     assert "3 found alive" in client.get(f"/sync/{release.pk}/").content.decode()
-    assert f"release of sync {run.pk}" in client.get("/sync/").content.decode()
+    assert f"Release of sync {run.pk}" in client.get("/sync/").content.decode()
     assert client.get(f"/sync/{release.pk}/held/").status_code == 404
