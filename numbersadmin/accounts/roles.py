@@ -44,6 +44,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "numbers.edit",
             "numbers.protect",
             "sync.start",
+            "sync.decide",
             "costs.export",
         }
         | {"audit.view_all", "audit.export"}
@@ -57,7 +58,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "policies.confirm",
             "budgets.edit",
         }
-        | {"numbers.edit_own", "numbers.edit", "numbers.protect", "numbers.state_date", "sync.start"}
+        | {"numbers.edit_own", "numbers.edit", "numbers.protect", "numbers.state_date"}
+        | {"sync.start", "sync.decide", "sync.release"}
         | {"costs.export", "audit.view_all", "audit.export"}
     ),
     Role.ADMIN: frozenset(
@@ -69,6 +71,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "orders.stop",
             "policies.propose",
             "sync.start",
+            "sync.decide",
+            "sync.release",
             "costs.export",
             "audit.view_all",
             "audit.export",

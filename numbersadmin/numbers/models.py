@@ -33,6 +33,7 @@ class EndBasis(models.TextChoices):
 
     CANCELLED_HERE = "cancelled_here", "Cancelled here"
     DISAPPEARED = "disappeared", "Gone at the provider"
+    STATED = "stated", "Confirmed gone by a person"
 
 
 class Facts(models.Model):

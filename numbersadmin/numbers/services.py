@@ -28,6 +28,11 @@ class Keep(Enum):
 
 KEEP: Final = Keep.KEEP
 BATCH = 500
+ENDINGS = {
+    EndBasis.CANCELLED_HERE: "number.cancelled",
+    EndBasis.DISAPPEARED: "number.disappeared",
+    EndBasis.STATED: "number.confirmed_gone",
+}
 
 
 class NumberHasMoved(Exception):
@@ -282,6 +287,7 @@ def end_number(
     actor: User | None,
     now: datetime,
     related: models.Model | None = None,
+    reason: str = "",
 ) -> bool:
     """The number is no longer ours; it ended in (ended_from, ended_to]. False when it had ended already."""
     with transaction.atomic():
@@ -300,7 +306,7 @@ def end_number(
         record(
             actor=actor,
             by_provider=basis == EndBasis.DISAPPEARED,
-            verb="number.cancelled" if basis == EndBasis.CANCELLED_HERE else "number.disappeared",
+            verb=ENDINGS[basis],
             subject=owned,
             at=now,
             before={"status": was, "price_per_month": owned.price_per_month, "currency": owned.currency},
@@ -311,6 +317,7 @@ def end_number(
                 "end_basis": basis,
             },
             related=related,
+            reason=reason,
         )
     return True
 

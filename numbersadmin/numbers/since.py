@@ -76,6 +76,8 @@ def ended(basis: str, ended_from: datetime | None, ended_to: datetime) -> str:
     """Until when, and how we know: `cancelled here 3 Oct 2026, 14:00 UTC`."""
     if basis == EndBasis.CANCELLED_HERE:
         return f"cancelled here {when(ended_to, 'full')}"
+    if basis == EndBasis.STATED and ended_from:
+        return f"confirmed gone by a person, {between(ended_from, ended_to)}"
     if ended_from:
         return f"gone from the provider's list {between(ended_from, ended_to)}"
     return f"gone from the provider's list by {when(ended_to, 'full')}"

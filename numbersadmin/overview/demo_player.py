@@ -17,10 +17,12 @@ from numbersadmin.overview.demo_story import Step
 from numbersadmin.provider.client import Provider
 from numbersadmin.sync import services as sync
 from numbersadmin.sync.models import RunStatus, SyncRun
+from numbersadmin.sync.selectors import outstanding
 
 TICK = timedelta(milliseconds=400)  # passes between two looks at the clock
 WAITS = (0, 90, 120, 600)  # seconds until what was begun is looked for again: a lease, and two looks apart
 READ_WAIT = 20.0
+LOOKED_AT_AFTER = timedelta(days=5)  # until then a difference waits
 UNDER_WAY = (State.APPROVED, State.EXECUTING, State.UNKNOWN)
 
 
@@ -70,6 +72,13 @@ class Player:
         if not done.exists():
             sync.run_sync(provider=self.provider, actor=None, clock=self.clock)
         orders.sweep(provider=self.provider, clock=self.clock)
+        self._accept_differences()
+
+    def _accept_differences(self) -> None:
+        """The approver looks at what changed some days ago; who gets a number is left to be decided."""
+        old = outstanding().filter(kind__in=sync.ACCEPTABLE, told_at__lt=self.clock.now - LOOKED_AT_AFTER)
+        drifts = list(old.select_related("owned_number").order_by("id"))
+        sync.accept(actor=self.people["approver"], drifts=drifts, note="", now=self.clock())
 
     # What people do -----------------------------------------------------------------------------------------
 

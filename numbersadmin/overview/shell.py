@@ -13,7 +13,7 @@ from numbersadmin.formats import ago, when
 from numbersadmin.orders.selectors import waiting_for
 from numbersadmin.policies.selectors import current_stop, waiting_for_confirmation
 from numbersadmin.provider.client import get_provider
-from numbersadmin.sync.selectors import freshness, last_complete
+from numbersadmin.sync.selectors import drifts_waiting_for, freshness, last_complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "shell": {
             "waiting": waiting_for(person).count(),
             "policies": waiting_for_confirmation(person).count(),
+            "sync": drifts_waiting_for(person),
             "health": health,
             "banners": banners,
             "sandbox": settings.SANDBOX,

@@ -12,10 +12,12 @@ from numbersadmin.orders import services as orders
 from numbersadmin.provider.errors import BadAnswer, CredentialsRefused, NotOwned, ProviderError
 from numbersadmin.provider.schema import ProviderNumber
 from numbersadmin.sync import diff, selectors
-from numbersadmin.sync.lease import beat, fenced
+from numbersadmin.sync.drift import note, note_over, telling
+from numbersadmin.sync.lease import beat
+from numbersadmin.sync.models import DriftKind
 from numbersadmin.sync.opening import SETTLES, open_rows
-from numbersadmin.sync.presence import price_kept, update
-from numbersadmin.sync.scene import Row, Scene, in_batches, starts_of_versions
+from numbersadmin.sync.presence import find_again, price_kept, update
+from numbersadmin.sync.scene import Found, Row, Scene, in_batches, starts_of_versions
 
 CANARIES = 3  # numbers of the list that are tried for one that answers
 GIVE_UP = 3  # failed look-ups in a row after which the others are left for the next run
@@ -51,8 +53,13 @@ def conclude(scene: Scene, missed: list[OwnedNumber], owned: int, look: Look) ->
     """
     rekeyed = _rekeyed(scene, missed)
     if diff.too_many_gone(len(missed) - len(rekeyed), owned, len(scene.seen)):
-        scene.run.held = [each.pk for each in missed]
+        scene.run.held = [each.pk for each in missed if each.pk not in rekeyed]
         return ""
+    return settle(scene, missed, look, rekeyed)
+
+
+def settle(scene: Scene, missed: list[OwnedNumber], look: Look, rekeyed: Mapping[int, Row]) -> str:
+    """Ask for each absent number by its key and record the answers; returns why some stayed unclear."""
     verdict = look_up(missed, scene, look)
     _record_gone(scene, [each for each in verdict.gone if each.pk not in rekeyed])
     _record_rekeyed(scene, [(each, rekeyed[each.pk]) for each in verdict.gone if each.pk in rekeyed])
@@ -121,22 +128,30 @@ def _canary_silence(scene: Scene, look: Look) -> str:
 def _record_gone(scene: Scene, gone: list[OwnedNumber]) -> None:
     for chunk in in_batches(gone):
         starts, now = starts_of_versions(chunk), scene.clock()
-        with fenced(scene.run, now):
+        with telling(scene, now):
             ended = sum(_end(scene, owned, starts, now) for owned in chunk)
             beat(scene.run, now, ended=scene.run.ended + ended)
 
 
 def _end(scene: Scene, owned: OwnedNumber, starts: Mapping[int, datetime], now: datetime) -> bool:
     """End one number: as cancelled here if an order had sent that and never heard, else as disappeared."""
-    return orders.adopt_cancelled(owned=owned, now=now) or numbers.end_number(
+    if orders.adopt_cancelled(owned=owned, now=now):
+        note_over(scene, owned, "Confirmed as cancelled here")
+        return True
+    ended_from = _last_seen(scene, owned, starts)
+    ended = numbers.end_number(
         owned=owned,
         basis=EndBasis.DISAPPEARED,
-        ended_from=_last_seen(scene, owned, starts),
+        ended_from=ended_from,
         ended_to=max(scene.read_at, starts.get(owned.pk, owned.acquired_to)),
         actor=None,
         now=now,
         related=scene.run,
     )
+    if ended:
+        note_over(scene, owned, "Confirmed gone")
+        note(scene, Found(DriftKind.GONE, owned, now, ended_from))
+    return ended
 
 
 def _last_seen(scene: Scene, owned: OwnedNumber, starts: Mapping[int, datetime]) -> datetime:
@@ -149,12 +164,12 @@ def _last_seen(scene: Scene, owned: OwnedNumber, starts: Mapping[int, datetime])
 def _record_rekeyed(scene: Scene, pairs: list[tuple[OwnedNumber, Row]]) -> None:
     for chunk in in_batches(pairs):
         starts = starts_of_versions(owned for owned, _ in chunk)
-        with fenced(scene.run, scene.clock()):
+        with telling(scene, scene.clock()):
             changed = 0
             for owned, row in chunk:
                 facts, digest = price_kept(scene, owned, row) or (row.facts, row.digest)
                 changed += update(scene, owned, facts, digest, row.at, starts)
-                numbers.found_again(owned=owned, now=scene.clock(), related=scene.run)
+                find_again(scene, owned, scene.clock())
             beat(scene.run, scene.clock(), changed=scene.run.changed + changed)
 
 
@@ -162,13 +177,13 @@ def _record_there(scene: Scene, verdict: Verdict) -> None:
     """The list missed them, the provider knows them: what it said of each counts as any sight does."""
     for chunk in in_batches(verdict.there):
         starts = starts_of_versions(owned for owned, _, _ in chunk)
-        with fenced(scene.run, scene.clock()):
+        with telling(scene, scene.clock()):
             counts: Counter[str] = Counter(rescued=len(chunk))
             for owned, facts, at in chunk:
                 if facts.price.per_month is None:
                     facts = diff.with_price_of(owned, facts)
                 counts["changed"] += update(scene, owned, facts, owned.digest, at, starts)
-                numbers.found_again(owned=owned, now=at, related=scene.run)
+                find_again(scene, owned, at)
             beat(
                 scene.run, scene.clock(), **{name: getattr(scene.run, name) + n for name, n in counts.items()}
             )
@@ -177,14 +192,16 @@ def _record_there(scene: Scene, verdict: Verdict) -> None:
 def _record_unclear(scene: Scene, unclear: list[OwnedNumber]) -> None:
     for chunk in in_batches(unclear):
         now = scene.clock()
-        with fenced(scene.run, now):
+        with telling(scene, now):
             for owned in chunk:
-                numbers.mark_missing(owned=owned, now=now, related=scene.run)
+                seen = scene.since
+                if numbers.mark_missing(owned=owned, now=now, related=scene.run):
+                    note(scene, Found(DriftKind.MISSING, owned, now, seen))
             beat(scene.run, now, missing=scene.run.missing + len(chunk))
 
 
 def _open_beside(scene: Scene, rows: list[Row]) -> None:
     """The old key is still ours, so the new one is a second possession of the same number."""
     for chunk in in_batches(rows):
-        with fenced(scene.run, scene.clock()):
+        with telling(scene, scene.clock()):
             beat(scene.run, scene.clock(), appeared=scene.run.appeared + open_rows(scene, chunk))

@@ -60,7 +60,7 @@ def decide(facts: ProviderNumber, records: Records, seen: Collection[str]) -> Wh
     if facts.reservation_status in NOT_CHARGED:
         return What.NOTHING  # reserved, or the reservation failed: not a number that is paid for
     if records.past is not None and records.past.number == facts.number:
-        gone = records.past.end_basis == EndBasis.DISAPPEARED
+        gone = records.past.end_basis != EndBasis.CANCELLED_HERE
         return What.REOPEN if gone else What.RETURNED
     if records.rekeyed_from(facts, seen):
         return What.REKEYED

@@ -11,9 +11,12 @@ from numbersadmin.numbers.services import Opening
 from numbersadmin.orders import services as orders
 from numbersadmin.sync import selectors
 from numbersadmin.sync.acquired import acquisition
-from numbersadmin.sync.scene import Row, Scene
+from numbersadmin.sync.drift import note
+from numbersadmin.sync.models import DriftKind
+from numbersadmin.sync.scene import Found, Row, Scene
 
 SETTLES = timedelta(minutes=2)  # so long after one of our own writes the list may not show it yet
+ODD = {"number.back_after_cancel": DriftKind.BACK, "number.listed_twice": DriftKind.TWICE}  # the graver first
 
 
 def open_rows(scene: Scene, rows: list[Row]) -> int:
@@ -47,11 +50,16 @@ def _open(scene: Scene, rows: list[Row], at: datetime) -> None:
         source="sync",
         source_id=scene.run.pk,
     )
+    remarks = [(owned, dict(_remarks(scene, row))) for owned, row in zip(opened, rows, strict=True)]
     record_all(
         event(actor=None, by_provider=True, verb=verb, subject=owned, at=at, after=after, related=scene.run)
-        for owned, row in zip(opened, rows, strict=True)
-        for verb, after in _remarks(scene, row)
+        for owned, odd in remarks
+        for verb, after in odd.items()
     )
+    for owned, odd in remarks:
+        kind = next((ODD[verb] for verb in ODD if verb in odd), DriftKind.APPEARED)
+        facts = {name: value for after in odd.values() for name, value in after.items()}
+        note(scene, Found(kind, owned, at, owned.acquired_from, before=facts))
 
 
 def _opening(scene: Scene, row: Row) -> Opening:

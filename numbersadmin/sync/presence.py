@@ -8,14 +8,16 @@ from django.db import IntegrityError
 
 from numbersadmin.audit.services import record
 from numbersadmin.numbers import services as numbers
-from numbersadmin.numbers.models import OwnedNumber, Status
+from numbersadmin.numbers.models import Facts, OwnedNumber, Status
 from numbersadmin.provider.schema import ProviderNumber
 from numbersadmin.sync import diff, selectors
 from numbersadmin.sync.diff import Records, What
+from numbersadmin.sync.drift import note, note_changes, note_over, telling
 from numbersadmin.sync.lease import beat, fenced
+from numbersadmin.sync.models import DriftKind
 from numbersadmin.sync.opening import open_rows
 from numbersadmin.sync.reader import Sight
-from numbersadmin.sync.scene import Row, Scene, in_batches, starts_of_versions
+from numbersadmin.sync.scene import Found, Row, Scene, in_batches, starts_of_versions
 
 TRIES = 3  # a purchase may record the same number at the same moment; looking again finds it
 
@@ -27,7 +29,7 @@ def believe(scene: Scene, sights: Mapping[str, Sight | None]) -> None:
     for chunk in in_batches(differing):
         for tries_left in reversed(range(TRIES)):
             try:
-                with fenced(scene.run, scene.clock()):
+                with telling(scene, scene.clock()):
                     _believe_chunk(scene, chunk)
             except IntegrityError:
                 if not tries_left:
@@ -107,22 +109,29 @@ def update(
     complete = (
         selectors.last_complete_start(before=owned.missing_since) if owned.missing_since else scene.since
     )
-    return numbers.change_facts(
+    not_before = diff.last_sight(start, complete) if differs else None
+    before = {name: getattr(owned, name) for name in Facts.COMPARED}
+    changed = numbers.change_facts(
         owned=owned,
         facts=facts,
         digest=digest,
         now=at,
-        not_before=diff.last_sight(start, complete) if differs else None,
+        not_before=not_before,
         source="sync",
         source_id=scene.run.pk,
         related=scene.run,
     )
+    if changed:
+        note_changes(scene, owned, before, at, not_before)
+    return changed
 
 
 def _reopen(scene: Scene, row: Row) -> bool:
-    assert row.records.past is not None
-    return numbers.reopen(
-        owned=row.records.past,
+    past = row.records.past
+    assert past is not None
+    ended_to, end_basis = past.ended_to, past.end_basis
+    back = numbers.reopen(
+        owned=past,
         facts=row.facts,
         digest=row.digest,
         now=row.at,
@@ -130,14 +139,25 @@ def _reopen(scene: Scene, row: Row) -> bool:
         source_id=scene.run.pk,
         related=scene.run,
     )
+    if back:
+        note_over(scene, past, "Found again")
+        gone = {"ended_to": ended_to, "end_basis": end_basis}
+        note(scene, Found(DriftKind.BACK, past, row.at, ended_to, before=gone))
+    return back
 
 
 def _found_again(scene: Scene, sights: Mapping[str, Sight | None]) -> None:
     missing = OwnedNumber.objects.filter(status=Status.MISSING)
     for chunk in in_batches(owned for owned in missing if owned.number_key in sights):
-        with fenced(scene.run, scene.clock()):
+        with telling(scene, scene.clock()):
             for owned in chunk:
-                numbers.found_again(owned=owned, now=scene.clock(), related=scene.run)
+                find_again(scene, owned, scene.clock())
+
+
+def find_again(scene: Scene, owned: OwnedNumber, at: datetime) -> None:
+    """A number that may have been missing is there."""
+    if numbers.found_again(owned=owned, now=at, related=scene.run):
+        note_over(scene, owned, "Found again")
 
 
 def _lost_price(owned: OwnedNumber, facts: ProviderNumber) -> bool:

@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from decimal import Decimal
 
 from django.db.models import Count, QuerySet
 
+from numbersadmin.accounts.models import User
 from numbersadmin.audit.models import AuditEvent
-from numbersadmin.formats import capability_label, money_text, type_name
 from numbersadmin.numbers.models import OwnedNumber
-from numbersadmin.sync.models import RunStatus, SyncRun
+from numbersadmin.sync.facts import effect_of, in_words
+from numbersadmin.sync.inbox import DriftRow, of_numbers
+from numbersadmin.sync.models import DriftKind, RunStatus, SyncRun
 from numbersadmin.sync.selectors import RunRow, run_row
 
 LONG = 80  # characters
@@ -30,6 +31,18 @@ ORIGINS = {
     "number.back_after_cancel": "Cancelled here, but on the list again.",
     "number.listed_twice": "On the list twice, under two keys.",
 }
+KINDS = {
+    "number.price_changed": DriftKind.PRICE,
+    "number.capabilities_changed": DriftKind.CAPABILITIES,
+    "number.key_changed": DriftKind.KEY,
+    "number.appeared": DriftKind.APPEARED,
+    "number.reacquired": DriftKind.APPEARED,
+    "number.reappeared": DriftKind.BACK,
+    "number.back_after_cancel": DriftKind.BACK,
+    "number.listed_twice": DriftKind.TWICE,
+    "number.missing": DriftKind.MISSING,
+    "number.disappeared": DriftKind.GONE,
+}
 FIRST_RUN = "Already ours when records began."
 GONE = ("number.disappeared", "number.cancelled")
 
@@ -43,6 +56,7 @@ class Change:
     before: str = ""
     after: str = ""
     effect: Decimal | None = None
+    drift: DriftRow | None = None  # what waits for a person, or has been decided
 
     @property
     def long(self) -> bool:
@@ -82,20 +96,21 @@ class Report:
         return f"Run {self.row.run.pk}"
 
 
-def report(run: SyncRun, now: datetime) -> Report:
-    """The run and what it found; the number of queries does not grow with what it found."""
+def report(run: SyncRun, now: datetime, person: User) -> Report:
+    """The run and what it found, for this person; the number of queries does not grow with what it found."""
     events = _events(run)
     counts: Counter[str] = Counter(dict(events.values_list("verb").annotate(count=Count("pk")).order_by()))
     first = not SyncRun.objects.filter(status=RunStatus.COMPLETE, pk__lt=run.pk).exists()
-    missing = _section(events, counts, ("number.missing",))
+    sections = Sections(events, counts, person)
+    missing = sections.of(("number.missing",))
     return Report(
         row=run_row(run, now),
         missing=missing,
         held=_held(run),
-        changed=_section(events, counts, CHANGES),
-        appeared=_section(events, counts, ORIGINS, first_run=first),
-        ended=_section(events, counts, GONE),
-        found=_section(events, counts, ("number.found_again",)),
+        changed=sections.of(CHANGES),
+        appeared=sections.of(ORIGINS, first_run=first),
+        ended=sections.of(GONE),
+        found=sections.of(("number.found_again",)),
         missing_before=max(run.missing - missing.count, 0),
     )
 
@@ -108,14 +123,32 @@ def _events(run: SyncRun) -> QuerySet[AuditEvent]:
     return events.filter(at__lte=run.finished_at) if run.finished_at else events
 
 
-def _section(
-    events: QuerySet[AuditEvent], counts: Mapping[str, int], verbs: Iterable[str], first_run: bool = False
-) -> Section:
-    verbs = list(verbs)
-    shown = list(events.filter(verb__in=verbs).order_by("id")[:SHOWN])
-    owned = OwnedNumber.objects.select_related("owner").in_bulk({each.subject_id for each in shown})
-    rows = [_change(each, owned[each.subject_id], first_run) for each in shown]
-    return Section(rows, sum(counts.get(verb, 0) for verb in verbs))
+@dataclass(frozen=True, slots=True)
+class Sections:
+    """Makes the sections of one run's page."""
+
+    events: QuerySet[AuditEvent]
+    counts: Mapping[str, int]
+    person: User
+
+    def of(self, verbs: Iterable[str], first_run: bool = False) -> Section:
+        """The numbers of some verbs, each with the difference that waits for a person."""
+        verbs = list(verbs)
+        count = sum(self.counts.get(verb, 0) for verb in verbs)
+        if not count:
+            return Section([], 0)
+        shown = list(self.events.filter(verb__in=verbs).order_by("id")[:SHOWN])
+        owned = OwnedNumber.objects.select_related("owner").in_bulk({each.subject_id for each in shown})
+        kinds = {KINDS[verb] for verb in verbs if verb in KINDS}
+        drifts = of_numbers(list(owned), kinds, self.person) if kinds else {}
+        rows = [
+            replace(
+                _change(each, owned[each.subject_id], first_run),
+                drift=drifts.get((each.subject_id, KINDS.get(each.verb, ""))),
+            )
+            for each in shown
+        ]
+        return Section(rows, count)
 
 
 def _held(run: SyncRun) -> Section:
@@ -133,45 +166,7 @@ def _change(event: AuditEvent, owned: OwnedNumber, first_run: bool) -> Change:
     return Change(
         owned,
         CHANGES[event.verb],
-        _words(before, owned.currency),
-        _words(after, owned.currency),
-        _effect(before, after),
+        in_words(before, owned.currency),
+        in_words(after, owned.currency),
+        effect_of(before, after),
     )
-
-
-def _words(facts: Mapping[str, Any], currency: str) -> str:
-    """Changed facts in words, in the currency that they had."""
-    currency = facts.get("currency", currency)
-    said = [_one(name, value, currency) for name, value in facts.items()]
-    return " · ".join(each for each in said if each) or "unknown"
-
-
-def _one(name: str, value: Any, currency: str) -> str:
-    if name == "price_per_month":
-        return f"{money_text(_amount(value), currency)} per month"
-    if name == "setup_price":
-        return f"{money_text(_amount(value), currency)} set-up"
-    if name == "currency":
-        return str(value or "")
-    if name == "capabilities":
-        return ", ".join(capability_label(each) for each in str(value).split(",") if each) or "nothing"
-    if name == "type":
-        return type_name(str(value))
-    if name == "shared":
-        return "shared" if value else "not shared"
-    return str(value)
-
-
-def _amount(value: Any) -> Decimal | None:
-    try:
-        return None if value is None else Decimal(str(value))
-    except InvalidOperation:
-        return None
-
-
-def _effect(before: Mapping[str, Any], after: Mapping[str, Any]) -> Decimal | None:
-    """What the month costs more; None when the price did not change, or its currency did."""
-    if "currency" in before:
-        return None
-    old, new = _amount(before.get("price_per_month")), _amount(after.get("price_per_month"))
-    return None if old is None or new is None else new - old

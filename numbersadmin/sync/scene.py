@@ -4,12 +4,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from numbersadmin.numbers.models import NumberVersion, OwnedNumber
 from numbersadmin.provider.schema import ProviderNumber
 from numbersadmin.sync.diff import Records
-from numbersadmin.sync.models import SyncRun
+from numbersadmin.sync.models import DriftKind, SyncRun
 
 BATCH = 500  # rows in one transaction
 Item = TypeVar("Item")
@@ -23,6 +23,18 @@ class Row:
     digest: int
     at: datetime
     records: Records
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A difference that a person should hear of; it happened in (not_before, at]."""
+
+    kind: DriftKind
+    owned: OwnedNumber
+    at: datetime
+    not_before: datetime | None = None
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -39,6 +51,8 @@ class Scene:
     clock: Callable[[], datetime]
     keep_prices: bool = False
     rekeyed: list[Row] = field(default_factory=list)  # perhaps numbers of ours under a new key
+    found: list[Found] = field(default_factory=list)  # in the present transaction; drift.py writes them
+    over: dict[int, str] = field(default_factory=dict)  # id of a number no longer missing or gone -> why
 
 
 def in_batches(items: Iterable[Item]) -> Iterator[list[Item]]:

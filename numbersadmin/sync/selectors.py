@@ -9,18 +9,31 @@ from django.conf import settings
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Q
 
+from numbersadmin.accounts.models import User
 from numbersadmin.formats import when
-from numbersadmin.numbers.models import OwnedNumber, Status
+from numbersadmin.numbers.models import EndBasis, OwnedNumber, Status
 from numbersadmin.orders.models import Kind, Outcome, ProviderAttempt
 from numbersadmin.provider.circuit import Health
 from numbersadmin.provider.client import get_provider
 from numbersadmin.sync.lease import is_dead
-from numbersadmin.sync.models import RunStatus, SyncRun
+from numbersadmin.sync.models import (
+    Drift,
+    DriftKind,
+    DriftQuerySet,
+    DriftState,
+    HeldDecision,
+    RunKind,
+    RunStatus,
+    SyncRun,
+)
 
 STALE_AFTER = 2  # intervals
 DEFAULT_INTERVAL = timedelta(minutes=15)  # by which age is judged while the periodic sync is off
 RUNS_PER_PAGE = 25
 RETRY_AFTER = 60
+REJECTIONS = 20  # held runs that are looked through for one that was rejected
+MOST_COUNTED = 1000  # differences for the menu; more are "999+"
+TRIES = 3  # of a release whose worker died
 
 
 # How old our data is ----------------------------------------------------------------------------------------------
@@ -123,14 +136,19 @@ def run_row(run: SyncRun, now: datetime) -> RunRow:
     look = str(run.status)
     if is_dead(run, now):
         look = RunStatus.ABANDONED
-    elif look == RunStatus.COMPLETE and (run.appeared or run.changed or run.missing or run.ended):
-        look = "changed"
+    elif look in (RunStatus.COMPLETE, RunStatus.RELEASED):
+        look = _look_of_whole(run)
     return RunRow(run, look, run.finished_at - run.started_at if run.finished_at else None)
+
+
+def _look_of_whole(run: SyncRun) -> str:
+    found = run.appeared or run.changed or run.missing or run.ended
+    return "changed" if found else str(RunStatus.COMPLETE)
 
 
 def run_page(number: str | None, now: datetime) -> Page[RunRow]:
     """A page of runs, newest first, as Django's Page; its `object_list` holds RunRow."""
-    runs = SyncRun.objects.select_related("started_by").order_by("-id")
+    runs = SyncRun.objects.select_related("started_by", "released_run").order_by("-id")
     page: Page[Any] = Paginator(runs, RUNS_PER_PAGE).get_page(number)
     page.object_list = [run_row(run, now) for run in page.object_list]
     return page
@@ -144,11 +162,14 @@ def run_json(run: SyncRun) -> dict[str, Any]:
     ).split()
     return {
         "id": run.pk,
+        "kind": str(run.kind),
         "status": str(run.status),
         "started_at": run.started_at.isoformat(),
         "finished_at": run.finished_at.isoformat() if run.finished_at else None,
         **{name: getattr(run, name) for name in counts},
         "held": len(run.held),
+        "decision": run.decision or None,
+        "releases": run.released_run_id,
         "error_kind": run.error_kind,
         "error": run.error,
     }
@@ -161,25 +182,96 @@ def running(now: datetime) -> SyncRun | None:
 
 
 def last_finished(*, before: SyncRun | None = None) -> SyncRun | None:
-    """The latest run that read something and ended by itself, of all or of those before a run."""
+    """The latest reading that got something and ended by itself, of all or of those before a run."""
     runs = SyncRun.objects.filter(
-        status__in=(RunStatus.COMPLETE, RunStatus.INCOMPLETE, RunStatus.GUARDED, RunStatus.FAILED)
+        kind=RunKind.FULL,
+        status__in=(RunStatus.COMPLETE, RunStatus.INCOMPLETE, RunStatus.GUARDED, RunStatus.FAILED),
     )
     if before is not None:
         runs = runs.filter(pk__lt=before.pk)
     return runs.order_by("-id").first()
 
 
-def held_run() -> SyncRun | None:
-    """The latest run, if it is held for a person."""
-    run = last_finished()
-    return run if run is not None and run.status == RunStatus.GUARDED else None
-
-
 def prices_were_withheld(run: SyncRun) -> bool:
     """Did the run before this one already find most prices gone?"""
     before = last_finished(before=run)
     return before is not None and before.prices_kept > 0
+
+
+# What a run holds for a person ------------------------------------------------------------------------------------
+
+WHOLE = (RunStatus.COMPLETE, RunStatus.GUARDED)
+
+
+def held_run() -> SyncRun | None:
+    """The last run that read the whole list, if it is held for a person."""
+    runs = SyncRun.objects.filter(status__in=WHOLE).select_related("decided_by")
+    run = runs.order_by("-id").first()
+    return run if run is not None and run.status == RunStatus.GUARDED else None
+
+
+def superseded_by(run: SyncRun) -> SyncRun | None:
+    """The run that read the whole list after this one: what this one held says nothing any more."""
+    return SyncRun.objects.filter(status__in=WHOLE, pk__gt=run.pk).order_by("-id").first()
+
+
+def rejected_before(run: SyncRun) -> SyncRun | None:
+    """An earlier run, since the last complete one, of which all that is held now was held and rejected."""
+    last = last_complete()
+    runs = SyncRun.objects.filter(status=RunStatus.GUARDED, decision=HeldDecision.REJECT, pk__lt=run.pk)
+    if last is not None:
+        runs = runs.filter(pk__gt=last.pk)
+    held = set(run.held)
+    for earlier in runs.select_related("decided_by").order_by("-id")[:REJECTIONS]:
+        if held <= set(earlier.held):
+            return earlier
+    return None
+
+
+def held_waits() -> SyncRun | None:
+    """The held run that somebody has to decide, unless the same has been rejected."""
+    run = held_run()
+    return run if run is not None and not run.decision and rejected_before(run) is None else None
+
+
+def releases_to_carry_out() -> list[SyncRun]:
+    """Released runs of which nothing newer is known and whose numbers have not been looked up, or not to the end."""
+    run = held_run()
+    if run is None or run.decision != HeldDecision.RELEASE:
+        return []
+    tries = list(run.releases.values_list("status", flat=True))
+    return [] if RunStatus.RELEASED in tries or len(tries) >= TRIES else [run]
+
+
+# Differences ------------------------------------------------------------------------------------------------------
+
+
+MOOT = (  # the cause of a difference has gone away otherwise: an owner was given, or the number ended
+    (Q(kind=DriftKind.APPEARED) & Q(owned_number__owner__isnull=False))
+    | (Q(kind=DriftKind.MISSING) & ~Q(owned_number__status=Status.MISSING))
+    | (Q(kind=DriftKind.GONE) & ~Q(owned_number__end_basis=EndBasis.DISAPPEARED))
+    | (~Q(kind__in=(DriftKind.MISSING, DriftKind.GONE)) & Q(owned_number__status=Status.ENDED))
+)
+
+
+def outstanding() -> DriftQuerySet:
+    """Undecided differences whose cause still stands; the others are no question any more, and soon closed."""
+    return Drift.objects.undecided().filter(~MOOT)
+
+
+def open_count() -> int:
+    """How many differences nobody has looked at yet."""
+    return outstanding().filter(state=DriftState.OPEN).order_by().count()
+
+
+def drifts_waiting_for(person: User) -> str:
+    """How much of syncing waits for this person, for the menu; empty when nothing does."""
+    count = 0
+    if person.can("sync.decide"):
+        count += outstanding().filter(state=DriftState.OPEN).order_by()[:MOST_COUNTED].count()
+    if person.can("sync.release"):
+        count += held_waits() is not None
+    return "999+" if count >= MOST_COUNTED else str(count or "")
 
 
 # The page ---------------------------------------------------------------------------------------------------------
@@ -216,6 +308,7 @@ class State:
     day_complete: int
     day_runs: int
     missing: int
+    differences: int
     held: SyncRun | None
     latest: RunRow | None
     connection: Connection
@@ -223,7 +316,9 @@ class State:
 
 def state(now: datetime) -> State:
     """Health, age and open differences, in a fixed number of queries."""
-    day = SyncRun.objects.filter(started_at__gt=now - timedelta(hours=24)).exclude(status=RunStatus.RUNNING)
+    day = SyncRun.objects.filter(kind=RunKind.FULL, started_at__gt=now - timedelta(hours=24)).exclude(
+        status=RunStatus.RUNNING
+    )
     counts = day.aggregate(runs=Count("pk"), complete=Count("pk", filter=Q(status=RunStatus.COMPLETE)))
     last, latest = last_complete(), SyncRun.objects.order_by("-id").first()
     scheduled = SyncRun.objects.filter(started_by=None).order_by("-id").first() if is_scheduled() else None
@@ -236,6 +331,7 @@ def state(now: datetime) -> State:
         day_complete=counts["complete"],
         day_runs=counts["runs"],
         missing=OwnedNumber.objects.filter(status=Status.MISSING).count(),
+        differences=open_count(),
         held=held_run(),
         latest=run_row(latest, now) if latest else None,
         connection=connection(get_provider().health()),

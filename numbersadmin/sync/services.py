@@ -1,6 +1,7 @@
 """Sync runs: start one, carry it out, finish it, give up one whose worker died. One at a time, by constraint."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,8 +14,9 @@ from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.provider.client import Provider
 from numbersadmin.sync import absence, calibration, selectors
 from numbersadmin.sync.asking import Asking
+from numbersadmin.sync.deciding import ACCEPTABLE, accept
 from numbersadmin.sync.lease import LEASE, LostRun, beat
-from numbersadmin.sync.models import RunStatus, SyncRun
+from numbersadmin.sync.models import RunKind, RunStatus, SyncRun
 from numbersadmin.sync.presence import believe
 from numbersadmin.sync.reader import Readings, read_list
 from numbersadmin.sync.scene import Scene
@@ -23,6 +25,7 @@ from numbersadmin.sync.words import words_for
 Clock = Callable[[], datetime]
 OnPage = Callable[[int], None]
 PROGRESS_EVERY = timedelta(seconds=1)
+__all__ = ["ACCEPTABLE", "accept"]  # of other files, open to other apps
 READ = "pages readings count_first count_last rows distinct_keys duplicates invalid".split()
 FOUND = "appeared changed missing ended rescued prices_kept calls".split()
 VERBS = {RunStatus.GUARDED: "sync.guarded", RunStatus.ABANDONED: "sync.abandoned"}
@@ -47,16 +50,22 @@ def run_sync(
     return carry_out(run=run, provider=provider, clock=clock, on_page=on_page)
 
 
-def start(*, actor: User | None, now: datetime) -> SyncRun:
-    """A new run that waits to be carried out. Raises AlreadyRunning; a run whose worker died is given up first."""
+def start(*, actor: User | None, now: datetime, released_run: SyncRun | None = None) -> SyncRun:
+    """A new run that waits to be carried out. Raises AlreadyRunning; a run whose worker died is given up first.
+
+    With `released_run` it is no reading but the release of what that run held.
+    """
+    kind = RunKind.GUARD_RELEASE if released_run else RunKind.FULL
     abandon_dead(now=now)
     try:
         with transaction.atomic():
-            return SyncRun.objects.create(started_by=actor, started_at=now, heartbeat_at=now)
+            return SyncRun.objects.create(
+                kind=kind, released_run=released_run, started_by=actor, started_at=now, heartbeat_at=now
+            )
     except IntegrityError:
         running = SyncRun.objects.filter(status=RunStatus.RUNNING).first()
         if running is None:  # it ended between our two looks
-            return start(actor=actor, now=now)
+            return start(actor=actor, now=now, released_run=released_run)
         raise AlreadyRunning(running) from None
 
 
@@ -81,7 +90,7 @@ def give_up(*, run: SyncRun, status: RunStatus, now: datetime, error: str) -> bo
         if not as_seen.update(status=status, finished_at=now, error=error):
             return False
         run.status, run.finished_at, run.error = status, now, error
-        _record_end(run, now)
+        record_end(run, now)
     return True
 
 
@@ -94,11 +103,18 @@ def carry_out(
         run.refresh_from_db()
         return run
     run.refresh_from_db()
+    with attended(run, clock):
+        _carry_out(run, Asking(provider, run, clock), clock, on_page)
+    return run
+
+
+@contextmanager
+def attended(run: SyncRun, clock: Clock) -> Iterator[None]:
+    """Give the run up when what is done inside fails; when somebody else gave it up, end quietly."""
     try:
-        return _carry_out(run, Asking(provider, run, clock), clock, on_page)
+        yield
     except LostRun:
         run.refresh_from_db()
-        return run
     except BaseException as error:
         run.refresh_from_db()
         stopped = f"The run was interrupted ({type(error).__name__})."
@@ -107,7 +123,7 @@ def carry_out(
         raise
 
 
-def _carry_out(run: SyncRun, asking: Asking, clock: Clock, on_page: OnPage) -> SyncRun:
+def _carry_out(run: SyncRun, asking: Asking, clock: Clock, on_page: OnPage) -> None:
     last = selectors.last_complete()
     known, open_before = _known()
     readings = _read(run, asking, known, clock, on_page)
@@ -130,7 +146,7 @@ def _carry_out(run: SyncRun, asking: Asking, clock: Clock, on_page: OnPage) -> S
         asking.calls += 1
     run.calls = asking.calls
     run.error_kind, run.error = words_for(status, readings, reason, run)
-    return _finish(run, status, clock(), last)
+    _finish(run, status, clock(), last)
 
 
 def _known() -> tuple[dict[int, str], list[str]]:
@@ -177,18 +193,18 @@ def _status(readings: Readings) -> RunStatus:
     return RunStatus.INCOMPLETE
 
 
-def _finish(run: SyncRun, status: RunStatus, now: datetime, last: SyncRun | None) -> SyncRun:
+def _finish(run: SyncRun, status: RunStatus, now: datetime, last: SyncRun | None) -> None:
     names = (*READ, *FOUND, "calibration", "held", "error_kind", "error")
     fields: dict[str, Any] = {name: getattr(run, name) for name in names}
     with transaction.atomic():
         beat(run, now, status=status, finished_at=now, **fields)
-        _record_end(run, now)
+        record_end(run, now)
         if status == RunStatus.COMPLETE:
             _record_gap(run, last, now)
-    return run
 
 
-def _record_end(run: SyncRun, now: datetime) -> None:
+def record_end(run: SyncRun, now: datetime) -> None:
+    """The event of a run's end, with everything that it counted."""
     counts = {name: getattr(run, name) for name in (*READ, *FOUND) if getattr(run, name)}
     record(
         actor=run.started_by,

@@ -26,8 +26,13 @@ def words_for(status: RunStatus, readings: Readings, unclear: str, run: SyncRun)
     if status == RunStatus.GUARDED:
         return "", held(len(run.held), len(readings.last.seen))
     if unclear:
-        return "", f"{_numbers(run.missing)} could not be confirmed as gone: {unclear.rstrip('.')}."[:LONGEST]
+        return "", unconfirmed(run.missing, unclear)
     return "", ""
+
+
+def unconfirmed(missing: int, unclear: str) -> str:
+    """Why absent numbers are still counted as ours."""
+    return f"{_numbers(missing)} could not be confirmed as gone: {unclear.rstrip('.')}."[:LONGEST]
 
 
 def line(run: SyncRun) -> str:
@@ -55,7 +60,7 @@ def of_error(error: ProviderError) -> str:
 def held(gone: int, listed: int) -> str:
     """Why a run waits for a person."""
     next_step = (
-        f"Nothing was ended. Look at the account at {settings.PROVIDER_NAME}; the next sync compares again."
+        f"Nothing was ended. Look at the account at {settings.PROVIDER_NAME}, then release or reject it."
     )
     if not listed:
         are = "is" if gone == 1 else "are"

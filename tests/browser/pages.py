@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from playwright.sync_api import Page
 
+APPEARED = "/sync/drift/?kind=appeared"
 ORDER = re.compile(r"/orders/(\d+)/")
 
 
@@ -45,6 +46,8 @@ def addresses(page: Page) -> dict[str, str]:
         "audit": "/audit/",
         "sync": "/sync/",
         "sync-run": f"/sync/{sync_run(page)}/",
+        "sync-drift": APPEARED,
+        "sync-adopt": first(page, APPEARED, "a[href*='/adopt/']", "href"),
         "me": "/me/",
         "sandbox": "/sandbox/",
         "number-as-of": f"/numbers/{number}/?as_of=2026-10-01",

@@ -1,12 +1,14 @@
 """The sync pages: health and runs, one run, the button, progress, and who may do what."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from numbersadmin.sync import services, tasks
-from numbersadmin.sync.models import RunStatus, SyncRun
+from numbersadmin.sync.models import Drift, RunStatus, SyncRun
 
 ONE, TWO, THREE = "447700900001", "447700900002", "447700900003"
 ROLES = ("viewer", "manager", "approver", "finance", "admin")
@@ -231,3 +233,156 @@ def told(monkeypatch):
     ids = []
     monkeypatch.setattr(tasks.sync_now, "apply_async", lambda kwargs, retry: ids.append(kwargs["run_id"]))
     return ids
+
+
+# Health in one line -----------------------------------------------------------------------------------------------
+
+
+def health_of(client) -> str:
+    return client.get("/sync/").content.decode().partition("data-health>")[2].partition("</p>")[0]
+
+
+def test_health_says_no_more_than_is_known(synced, signed_in, no_pauses):
+    client = signed_in("viewer")
+    assert health_of(client) == "3 of 3 numbers, complete, 15 min ago."
+    synced.sandbox.fault("list_owned", "status", status=500, times=-1)
+    synced.next_sync()
+    last = "Last complete: 3 of 3 numbers, complete, 15 min ago."
+    assert health_of(client) == f"Nothing read, failed just now. {last}"
+    synced.sandbox.api("faults", method="DELETE")
+    synced.sandbox.switch(wrong_count=5)
+    synced.sync()
+    assert health_of(client) == f"3 of 5 numbers, incomplete, just now. {last}"
+    synced.sandbox.switch(wrong_count=None, owned_empty=True)
+    run = synced.sync()
+    assert health_of(client) == f"0 of 0 numbers, held for a person, just now. {last}"
+    SyncRun.objects.filter(pk=run.pk).update(status=RunStatus.ABANDONED, pages=0)
+    assert health_of(client) == f"Nothing read, given up just now. {last}"
+    hour = timezone.now() - timedelta(hours=3)
+    SyncRun.objects.filter(status=RunStatus.COMPLETE).update(finished_at=hour)
+    assert health_of(client).endswith("complete, 3 h ago. No complete sync for 3 h.")
+
+
+# Differences ------------------------------------------------------------------------------------------------------
+
+
+def links(html: str, page: str) -> list[str]:
+    """Where the links to a page of a decision lead."""
+    return [part.partition('"')[0] for part in html.split(f'href="/sync/drift/{page}/')[1:]]
+
+
+def test_the_inbox_shows_what_waits_and_who_may_say_what(synced, signed_in):
+    owned = {kind: synced.owned(number).pk for kind, number in (("gone", ONE), ("price", TWO))}
+    for role in ROLES:
+        html = signed_in(role).get("/sync/drift/").content.decode()
+        assert html.count("data-kind=") == 3
+        assert f'data-id="{owned["gone"]}" data-kind="gone"' in html
+        assert f'data-id="{owned["price"]}" data-kind="price"' in html
+        decides = role in ("approver", "finance", "admin")
+        assert bool(links(html, "accept")) == bool(links(html, "watch")) == decides
+        assert bool(links(html, "adopt")) == (role in ("manager", "approver", "finance"))
+        assert ('3<span class="vh"> waiting for you' in html) == decides
+    html = signed_in("finance").get("/sync/drift/?kind=price").content.decode()
+    assert html.count("data-kind=") == 1
+    assert "data-abar" in html
+    assert "Nothing waits here" in signed_in("finance").get("/sync/drift/?kind=twice").content.decode()
+
+
+def test_a_run_offers_its_decisions_and_then_tells_them(synced, signed_in):
+    client, run = signed_in("finance"), SyncRun.objects.latest("id")
+    html = client.get(f"/sync/{run.pk}/").content.decode()
+    assert [len(links(html, page)) for page in ("accept", "adopt", "watch")] == [2, 1, 3]
+    for where in links(html, "accept"):
+        token = where.removeprefix("?id=")
+        client.post(f"/sync/drift/accept/{where}", {"id": token, "note": ""})
+    html = client.get(f"/sync/{run.pk}/").content.decode()
+    assert (html.count("Accepted by finance"), links(html, "accept")) == (2, [])
+
+
+def test_several_are_decided_at_once_after_a_page_that_confirms(synced, signed_in):
+    synced.outside("change", THREE, set={"pricePerMonth": "7"})
+    synced.next_sync()
+    client = signed_in("approver")
+    tokens = [f"{pk}-1" for pk in Drift.objects.filter(kind="price").values_list("pk", flat=True)]
+    page = client.get("/sync/drift/accept/", {"kind": "price", "id": tokens})
+    html = page.content.decode()
+    assert "Accept: 2 numbers" in html
+    assert "+2.50" in html  # together
+    assert Drift.objects.filter(state="decided").count() == 0
+    answer = client.post("/sync/drift/accept/?kind=price", {"id": tokens, "note": "announced"})
+    assert (answer.status_code, answer.url) == (302, "/sync/drift/?kind=price")
+    assert set(Drift.objects.filter(kind="price").values_list("decision", "note")) == {
+        ("accepted", "announced")
+    }
+    again = client.post("/sync/drift/accept/?kind=price", {"id": tokens, "note": ""}, follow=True)
+    assert "approver was first at" in again.content.decode()
+
+
+def test_an_owner_is_given_on_a_form_that_wants_one(synced, signed_in, cast):
+    client, found = signed_in("manager"), Drift.objects.get(kind="appeared")
+    path, token = "/sync/drift/adopt/", f"{found.pk}-1"
+    assert client.get(path, {"id": token}).status_code == 200
+    refused = client.post(path, {"id": token, "owner": "", "cost_centre": "", "labels": "", "note": ""})
+    assert (refused.status_code, "Choose an owner." in refused.content.decode()) == (422, True)
+    sent = {"id": token, "owner": cast.manager.pk, "cost_centre": " 4210  A", "labels": "a, b,a", "note": ""}
+    assert client.post(path, sent).status_code == 302
+    owned = synced.owned("447700900009")
+    assert (owned.owner, owned.cost_centre, owned.labels) == (cast.manager, "4210 A", ["a", "b"])
+
+
+def test_a_missing_number_is_marked_with_evidence_and_a_reason(synced, signed_in, no_pauses):
+    synced.outside("cancel", THREE)
+    synced.sandbox.fault("get", "status", status=500, times=-1)
+    run = synced.next_sync()
+    client = signed_in("finance")
+    (where,) = links(client.get(f"/sync/{run.pk}/").content.decode(), "gone")
+    page = client.get(f"/sync/drift/gone/{where}").content.decode()
+    assert "Missed by 1 complete sync since" in page
+    assert "counted until it is confirmed gone" in page
+    token = where.removeprefix("?id=")
+    assert client.post("/sync/drift/gone/", {"id": token, "note": ""}).status_code == 422
+    assert client.post("/sync/drift/gone/", {"id": token, "note": "Ana did"}).status_code == 302
+    html = client.get(f"/numbers/{synced.owned(THREE).pk}/").content.decode()
+    assert "confirmed gone by a person, between" in html
+    assert "Ana did" in html
+
+
+@pytest.mark.parametrize("sent", [[], ["x"], ["-"], ["9-9"], [f"{2**70}-1"], ["1-1"] * 60])
+def test_what_cannot_be_decided_leads_back(synced, signed_in, sent):
+    Drift.objects.all().delete()
+    client = signed_in("finance")
+    assert client.get("/sync/drift/accept/", {"id": sent}).url == "/sync/drift/"
+    assert client.post("/sync/drift/gone/", {"id": sent, "note": "x"}).url == "/sync/drift/"
+
+
+# Held numbers -----------------------------------------------------------------------------------------------------
+
+
+def test_held_numbers_are_released_on_their_page(synced, signed_in, monkeypatch):
+    synced.sandbox.switch(owned_empty=True)
+    run = synced.next_sync()
+    told = []
+    monkeypatch.setattr(tasks.carry_out_releases, "apply_async", lambda retry: told.append(1))
+    for role in ROLES:
+        html = signed_in(role).get(f"/sync/{run.pk}/held/").content.decode()
+        assert html.count("data-number=") == 3
+        assert ("Release 3 numbers" in html) == (role in ("finance", "admin"))
+        assert "15.50" in html  # still counted, together
+    client, path = signed_in("finance"), f"/sync/{run.pk}/held/decide/"
+    for sent in ({"decision": "release", "reason": ""}, {"reason": "x"}, {"decision": "x", "reason": "x"}):
+        assert client.post(path, sent).status_code == 422
+    assert client.post(path, {"decision": "release", "reason": "we left"}).url == f"/sync/{run.pk}/held/"
+    assert told == [1]
+    refused = signed_in("admin").post(path, {"decision": "reject", "reason": "no"})
+    assert refused.status_code == 422
+    assert "finance released it already. Nothing was changed." in refused.content.decode()
+    html = client.get(f"/sync/{run.pk}/held/").content.decode()
+    assert "Released by finance" in html
+    assert "as soon as no sync runs" in html
+    tasks.carry_out_releases()
+    html = client.get(f"/sync/{run.pk}/held/").content.decode()
+    assert "0 gone, 3 found alive, 0 without a clear answer" in html
+    release = SyncRun.objects.latest("id")
+    assert "3 found alive" in client.get(f"/sync/{release.pk}/").content.decode()
+    assert f"Release of sync {run.pk}" in client.get("/sync/").content.decode()
+    assert client.get(f"/sync/{release.pk}/held/").status_code == 404

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('numbers', '0002_protection'),
+        ('numbers', '0003_end_confirmed_by_a_person'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
