@@ -31,6 +31,10 @@ VERBS = {
     "number.back_after_cancel": Words("Back after it was cancelled", "alert-triangle", "bad"),
     "number.listed_twice": Words("Listed twice at Infobip", "alert-triangle", "warn"),
     "number.assigned": Words("Assigned", "tag"),
+    "view.saved": Words("View saved", "bookmark"),
+    "view.changed": Words("View changed", "bookmark"),
+    "view.deleted": Words("View deleted", "bookmark"),
+    "view.list_changed": Words("List set up", "columns-3"),
     "order.submitted": Words("Ordered", "plus"),
     "order.approved": Words("Approved", "check", "ok"),
     "order.rejected": Words("Rejected", "x", "bad"),
@@ -75,6 +79,7 @@ VERBS = {
 }
 KINDS = {
     "number": "Owned numbers",
+    "view": "Saved views",
     "order": "Orders",
     "item": "Items of orders",
     "policy": "Rules",
