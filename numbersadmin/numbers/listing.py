@@ -4,25 +4,36 @@ A page begins after the last row of the one before (its sort values and id, sign
 count. What each part of an order is indexed by stands in `models.OwnedNumber`; docs/numbers.md has the why.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.core import signing
-from django.db import connection, transaction
-from django.db.models import BooleanField, F, Func, Value
+from django.db import connection
+from django.db.models import BooleanField, F, Func, Q, Value
 from django.db.models.functions import Coalesce
 
 from numbersadmin.accounts.models import User
 from numbersadmin.money import Totals
 from numbersadmin.numbers import since, tally
 from numbersadmin.numbers.models import OwnedNumber, OwnedNumberQuerySet
-from numbersadmin.numbers.selectors import EVERY, SHORT, NumberFilter, digits_of, matching
+from numbersadmin.numbers.selectors import (
+    ACTIVE,
+    EVERY,
+    SHORT,
+    NumberFilter,
+    beginning,
+    by_index_only,
+    digits_of,
+    matching,
+    with_text,
+)
 from numbersadmin.numbers.tally import Facets, Tally
 
 ROWS = 50
-COUNTED = 3000  # what a text finds is counted up to here; so few rows are also sorted in no time
+COUNTED = 1000  # what a text finds is counted up to here
+FEW = 3000  # so many rows are looked up and sorted in no time
 _SALT = "numbers.list"
 # the columns of each order inside its parts (`_parts`); the id decides between equals
 SORTS = {
@@ -102,6 +113,7 @@ class NumberList:
     first: int | None
     back: str
     on: str
+    begins: bool  # numbers that begin with the digits come before those that have them inside
 
     @property
     def last(self) -> int | None:
@@ -111,11 +123,15 @@ class NumberList:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows of one value, which stand together in the order; inside they follow `keys`, and the id at the end."""
+    """Rows of one value, which stand together in the order; inside they follow `keys`, and the id at the end.
+
+    `beside`: columns that are the same in all of them, for the database to see that an index is in this order.
+    """
 
     value: Any
-    where: dict[str, Any]
+    where: Q
     keys: tuple[str, ...]
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +166,7 @@ class _Counted:
     facets: Facets | None
     each: bool
     tally: Tally
+    text: Q
 
     @property
     def count(self) -> int | None:
@@ -157,7 +174,7 @@ class _Counted:
 
     @property
     def few(self) -> bool:
-        return self.facets is not None and self.facets.count <= COUNTED
+        return self.facets is not None and self.facets.count <= FEW
 
 
 def number_list(
@@ -182,8 +199,9 @@ def number_list(
         rows.reverse()
     first = _first(counted, place, len(rows), backwards=backwards, at_end=at_end, more=more)
     earlier, later = (more, bool(before)) if backwards else (bool(after), more)
-    back = _mark(wanted, rows[0], first and first - ROWS) if rows and earlier else ""
-    on = _mark(wanted, rows[-1], first and first + len(rows)) if rows and later else ""
+    begins = _begins(wanted, counted)
+    back = _mark(wanted, rows[0], first and first - ROWS, begins) if rows and earlier else ""
+    on = _mark(wanted, rows[-1], first and first + len(rows), begins) if rows and later else ""
     shown = [NumberRow(**{name: row[name] for name in (*ROW_FIELDS, *OWNER_FIELDS)}) for row in rows]
     known = counted.facets
     return NumberList(
@@ -195,6 +213,7 @@ def number_list(
         first=first if rows else None,
         back=back,
         on=on,
+        begins=begins,
     )
 
 
@@ -215,22 +234,23 @@ def _counted(wanted: NumberFilter) -> _Counted:
     """From the kept tally; a text is counted now, unless it finds too many."""
     kept = tally.kept()
     if not wanted.q.strip():
-        return _Counted(kept.facets(wanted), True, kept)
-    text_alone = matching(NumberFilter(q=wanted.q, state=EVERY))
-    if _are_few(text_alone):
+        return _Counted(kept.facets(wanted), True, kept, Q())
+    text, alone = with_text(wanted.q), NumberFilter(q=wanted.q, state=EVERY)
+    digits = digits_of(wanted.q)
+    text_alone = matching(alone, text=text)
+    begin = bool(digits) and not _are_few(OwnedNumber.objects.filter(beginning(digits)))
+    if not begin and _are_few(text_alone):
         found = tally.of(text_alone)
-        return _Counted(found.facets(wanted), True, found)
-    if wanted != NumberFilter(q=wanted.q, state=EVERY, sort=wanted.sort) and _are_few(matching(wanted)):
-        return _Counted(tally.of(matching(wanted)).facets(wanted), False, kept)
-    return _Counted(None, False, kept)
+        return _Counted(found.facets(wanted), True, found, text)
+    narrower = wanted.state not in (ACTIVE, EVERY) or replace(wanted, state=EVERY, sort="number") != alone
+    if narrower and _are_few(found_here := matching(wanted, text=text)):
+        return _Counted(tally.of(found_here).facets(wanted), False, kept, text)
+    return _Counted(None, False, kept, text)
 
 
 def _are_few(found: OwnedNumberQuerySet) -> bool:
-    """At most COUNTED? PostgreSQL would read the whole table for it, because it expects to find enough soon."""
-    with transaction.atomic():
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("SET LOCAL enable_seqscan = off")
+    """At most COUNTED?"""
+    with by_index_only():
         return found.values("pk")[: COUNTED + 1].count() <= COUNTED
 
 
@@ -239,24 +259,28 @@ def _parts(wanted: NumberFilter, counted: _Counted, place: Place | None) -> list
     sort, down = wanted.sort.removeprefix("-"), wanted.sort.startswith("-")
     keys = SORTS[sort]
     if sort not in ("owner", "state", "price"):
-        return [Part(None, {}, keys)]
+        if _begins(wanted, counted):
+            begins = beginning(digits_of(wanted.q))
+            return [Part(True, begins, keys), Part(False, ~begins, keys)]
+        return [Part(None, Q(), keys)]
     facets = counted.facets or counted.tally.facets(wanted)
     here = {place.part} if place else set()
     if sort == "state":
         values = {
             one for one, count in facets.statuses.items() if count and tally.in_state(one, wanted.state)
         }
-        return [Part(one, {"status": one}, keys) for one in sorted(values | here, reverse=down)]
+        return [Part(one, Q(status=one), keys, ("status",)) for one in sorted(values | here, reverse=down)]
     if sort == "owner":
-        return [Part(one, {"owner": one}, keys) for one in _owners(wanted, counted, facets, here, down=down)]
+        owners = _owners(wanted, counted, facets, here, down=down)
+        return [Part(one, Q(owner=one), keys, ("owner_id",)) for one in owners]
     # prices are put in order within each currency, never across; unknown ones at its end
     currencies = sorted({one for one, count in facets.currencies.items() if count} | {one for one, _ in here})
     return [
         part
         for currency in currencies
         for part in (
-            Part((currency, True), {"currency": currency, "price_per_month__isnull": False}, keys),
-            Part((currency, False), {"currency": currency, "price_per_month": None}, ("number",)),
+            Part((currency, True), Q(currency=currency, price_per_month__isnull=False), keys, ("currency",)),
+            Part((currency, False), Q(currency=currency, price_per_month=None), ("number",), keys[:1]),
         )
     ]
 
@@ -287,51 +311,66 @@ def _rows(
         parts = parts[::-1]
     if place:
         values = [part.value for part in parts]
-        if place.part not in values:
-            return []
+        if place.part not in values:  # its last number has gone elsewhere
+            raise NoSuchPage
         parts = parts[values.index(place.part) :]
-    # Few are looked up and then sorted, many are followed in their order until the page is full: many of one
-    # beginning (4 digits are rarely many otherwise) stand together, so following might pass nearly all others.
-    sorting = counted.few or len(digits_of(wanted.q)) > SHORT
-    following = connection.vendor == "sqlite" and not sorting and wanted.sort.removeprefix("-") != "number"
-    found = matching(wanted, by_index=not following)
-    found = found.values(*ROW_FIELDS, "owner_id", **OWNER_FIELDS)
+    following = (
+        connection.vendor == "sqlite" and not counted.few and wanted.sort.removeprefix("-") != "number"
+    )
     rows: list[dict[str, Any]] = []
     for at, part in enumerate(parts):
+        text = Q() if part.value is True else counted.text  # its beginning says it all
+        found = matching(wanted, by_index=not following, text=text).values(
+            *ROW_FIELDS, "owner_id", **OWNER_FIELDS
+        )
         start = place.keys if place and at == 0 else None
-        rows += _of_part(found, part, start, down=down != backwards, by_index=not sorting)[
-            : limit - len(rows)
-        ]
+        follow = _follows(part, wanted, counted)
+        rows += _of_part(found, part, start, down=down != backwards, follow=follow)[: limit - len(rows)]
         if len(rows) == limit:
             break
     return rows
 
 
-def _of_part(found: Any, part: Part, start: list[Any] | None, *, down: bool, by_index: bool) -> Any:
-    columns = [F(key) if by_index else Coalesce(F(key), F(key)) for key in (*part.keys, "id")]
-    where = part.where
-    if not by_index:
-        found = found.alias(**{f"part_{name.partition('__')[0]}": _hidden(name) for name in where})
-        where = {f"part_{name}": value for name, value in where.items()}
-    found = found.filter(**where)
+def _follows(part: Part, wanted: NumberFilter, counted: _Counted) -> bool:
+    """Is an index in the order followed until the page is full? Else what fits is looked up and then sorted."""
+    if counted.facets is not None:
+        return not counted.few
+    return part.value is True or not _stand_together(wanted)
+
+
+def _stand_together(wanted: NumberFilter) -> bool:
+    """Do the many numbers with these digits stand together in this order, perhaps far from its beginning?
+
+    Any three digits are somewhere in every hundredth number. More digits find many only as a beginning: to follow
+    the order of numbers or countries might then pass most of the others first.
+    """
+    return len(digits_of(wanted.q)) > SHORT and wanted.sort.removeprefix("-") in ("number", "country")
+
+
+def _begins(wanted: NumberFilter, counted: _Counted) -> bool:
+    """Do the numbers that begin with the digits come first, and those with the digits inside after them?"""
+    return counted.facets is None and _stand_together(wanted) and wanted.sort.removeprefix("-") == "number"
+
+
+def _of_part(found: Any, part: Part, start: list[Any] | None, *, down: bool, follow: bool) -> Any:
+    # an expression is in no index, so that the database looks up the filters and sorts what they find
+    columns: list[Any] = [F(key) if follow else Coalesce(F(key), F(key)) for key in (*part.keys, "id")]
+    found = found.filter(part.where)
     if start is not None:
         names = zip((*part.keys, "id"), start, strict=True)
         values = [Value(value, output_field=_field(name)) for name, value in names]
         found = found.filter(_Beyond(columns, values, sign="<" if down else ">"))
+    columns = [*(F(name) for name in part.beside if follow), *columns]
     return found.order_by(*(column.desc() if down else column.asc() for column in columns))
 
 
-def _hidden(lookup: str) -> Coalesce:
-    """The column where no index of it is looked at."""
-    column = lookup.partition("__")[0]
-    return Coalesce(F(column), F(column))
-
-
-def _mark(wanted: NumberFilter, row: dict[str, Any], first: int | None) -> str:
+def _mark(wanted: NumberFilter, row: dict[str, Any], first: int | None, begins: bool) -> str:
     """A row's place in the order, to begin the page beside it; signed, so that it comes back as it was."""
     sort = wanted.sort.removeprefix("-")
     part: Any = {"owner": row["owner_id"], "state": row["status"]}.get(sort)
     keys = SORTS[sort]
+    if begins:
+        part = row["number"].startswith(digits_of(wanted.q))
     if sort == "price":
         known = row["price_per_month"] is not None
         part, keys = (row["currency"], known), keys if known else ("number",)

@@ -1,12 +1,13 @@
 """What pages need to know about owned numbers: which fit a filter, one number, values in use."""
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Case, F, IntegerField, Q, Sum, TextField, Value, When
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast, Coalesce
@@ -43,16 +44,18 @@ def digits_of(text: str) -> str:
     return bare.removeprefix("00")
 
 
-def matching(wanted: NumberFilter, *, by_index: bool = True) -> OwnedNumberQuerySet:
+def matching(wanted: NumberFilter, *, by_index: bool = True, text: Q | None = None) -> OwnedNumberQuerySet:
     """Owned numbers that fit the filter, unordered.
 
     Without `by_index` the database must not look the filters up in an index, because it is to follow the order.
+    `text` is `with_text(wanted.q)` where that is known already.
     """
     found = OwnedNumber.objects.all()
     name = str if by_index else "plain_{}".format
     if not by_index:
         found = found.alias(**{f"plain_{column}": Coalesce(F(column), F(column)) for column in FILTERED})
-    found = found.filter(_in_state(wanted.state, name("status")), _with_text(wanted.q))
+    found = found.filter(_in_state(wanted.state, name("status")))
+    found = found.filter(with_text(wanted.q) if text is None else text)
     if wanted.country:
         found = found.filter(**{name("country"): wanted.country})
     for capability in wanted.capabilities:
@@ -84,7 +87,7 @@ def _able(capability: str) -> Q:
     )
 
 
-def _with_text(text: str) -> Q:
+def with_text(text: str) -> Q:
     """Digits of the number in any notation, else a part of its name, of a label or of the cost centre.
 
     One or two digits are the beginning of a number, one or two letters also a whole label.
@@ -93,21 +96,36 @@ def _with_text(text: str) -> Q:
         return Q()
     digits = digits_of(text)
     if 0 < len(digits) < SHORT:
-        return _beginning(digits)
+        return beginning(digits)
     centres = NumberTally.objects.filter(cost_centre__icontains=text).values_list("cost_centre", flat=True)
     found = Q(cost_centre__in=list(centres.order_by().distinct()))
     if len(text) < SHORT:
         found |= Q(number__istartswith=text)
     if connection.vendor == "sqlite":
         return found | Q(pk__in=_in_search_table(text, digits))
-    label = Cast("labels", TextField())
     if len(text) >= SHORT:
         found |= Q(number__icontains=digits or text)
     as_written = json.dumps(text, ensure_ascii=False)  # with its quotes it is a whole label
-    return found | Q(IContains(label, as_written[1:-1] if len(text) >= SHORT else as_written))
+    labelled = IContains(Cast("labels", TextField()), as_written[1:-1] if len(text) >= SHORT else as_written)
+    if digits:  # rarely in a label, and then no row need be asked for its labels
+        with by_index_only():
+            if not OwnedNumber.objects.filter(labelled).exists():
+                return found
+    return found | Q(labelled)
 
 
-def _beginning(digits: str) -> Q:
+@contextlib.contextmanager
+def by_index_only() -> Iterator[None]:
+    """PostgreSQL expects to find enough soon wherever it looks, and reads the whole table when there is nothing."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        yield
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan TO DEFAULT")
+
+
+def beginning(digits: str) -> Q:
     """As a range, which an index answers under any collation; past 9 comes no digit."""
     after = str(int("1" + digits) + 1)
     below = Q(number__lt=after[1:]) if after[0] == "1" else Q()

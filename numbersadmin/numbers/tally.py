@@ -148,7 +148,7 @@ def of(found: OwnedNumberQuerySet) -> Tally:
     unknown = Case(When(price_per_month=None, then=Value(1)), default=Value(0))
     sums = found.order_by().values_list(*NumberTally.KEYS)
     sums = sums.annotate(numbers=Count("id"), price=Sum("price_per_month"), unpriced=Sum(unknown))
-    return _made(Group(*row[:6], row[6], to_micro(row[7] or ZERO), row[8]) for row in sums)
+    return _made(Group._make((*row[:7], to_micro(row[7] or ZERO), row[8])) for row in sums)
 
 
 def _made(groups: Iterable[Group]) -> Tally:
