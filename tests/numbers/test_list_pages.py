@@ -9,14 +9,7 @@ from numbersadmin.numbers.selectors import EVERY, NumberFilter, matching
 
 pytestmark = pytest.mark.django_db
 SORTS = [f"{sign}{sort}" for sort in listing.SORTS for sign in ("", "-")]
-FILTERS = {
-    "all": {},
-    "one place": {"country": "GB"},
-    "digits": {"q": "930"},
-    "more digits": {"q": "4930"},
-    "beginning": {"q": "49"},
-    "text": {"q": "otp"},
-}
+FILTERS = [{}, {"q": "930"}, {"q": "4930", "country": "GB"}]
 
 
 @pytest.fixture(params=["few", "many"])
@@ -94,7 +87,7 @@ def expected(wanted):
 
 @pytest.mark.parametrize("sort", SORTS)
 def test_every_order_forwards_and_back(small_pages, mixed, sort):
-    for chosen in FILTERS.values():
+    for chosen in FILTERS:
         wanted = NumberFilter(sort=sort, state=EVERY, **chosen)
         seen, places = walk(wanted)
         in_order = expected(wanted)
