@@ -238,7 +238,8 @@ def _counted(wanted: NumberFilter) -> _Counted:
     text, alone = with_text(wanted.q), NumberFilter(q=wanted.q, state=EVERY)
     digits = digits_of(wanted.q)
     text_alone = matching(alone, text=text)
-    begin = bool(digits) and not _are_few(OwnedNumber.objects.filter(beginning(digits)))
+    # many begin with the digits: seen at once in the index of the numbers
+    begin = bool(digits) and _some(OwnedNumber.objects.filter(beginning(digits))) > COUNTED
     if not begin and _are_few(text_alone):
         found = tally.of(text_alone)
         return _Counted(found.facets(wanted), True, found, text)
@@ -251,7 +252,11 @@ def _counted(wanted: NumberFilter) -> _Counted:
 def _are_few(found: OwnedNumberQuerySet) -> bool:
     """At most COUNTED?"""
     with by_index_only():
-        return found.values("pk")[: COUNTED + 1].count() <= COUNTED
+        return _some(found) <= COUNTED
+
+
+def _some(found: OwnedNumberQuerySet) -> int:
+    return found.values("pk")[: COUNTED + 1].count()
 
 
 def _parts(wanted: NumberFilter, counted: _Counted, place: Place | None) -> list[Part]:
