@@ -366,6 +366,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 15,
         "options": {"expires": 15},
     },
+    "settle_tally": {
+        "task": "numbersadmin.numbers.tasks.settle_tally",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
 }
 if SYNC_INTERVAL_SECONDS:
     CELERY_BEAT_SCHEDULE["sync"] = {

@@ -40,6 +40,10 @@ VERBS = {
     "number.ask_given": Words("Given to who asked", "check", "ok"),
     "number.ask_refused": Words("Not given to who asked", "circle-x"),
     "number.ask_withdrawn": Words("No longer asked for", "ban"),
+    "view.saved": Words("View saved", "bookmark"),
+    "view.changed": Words("View changed", "bookmark"),
+    "view.deleted": Words("View deleted", "bookmark"),
+    "view.list_changed": Words("List set up", "columns-3"),
     "order.submitted": Words("Ordered", "plus"),
     "order.approved": Words("Approved", "check", "ok"),
     "order.rejected": Words("Rejected", "x", "bad"),
@@ -86,6 +90,7 @@ VERBS = {
 }
 KINDS = {
     "number": "Owned numbers",
+    "view": "Saved views",
     "order": "Orders",
     "item": "Items of orders",
     "policy": "Rules",

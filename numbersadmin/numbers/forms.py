@@ -1,6 +1,6 @@
 """What people send about owned numbers: the filters of the list, and who a number belongs to."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,9 +8,12 @@ from django import forms
 from django.db.models import Q
 
 from numbersadmin.accounts.models import User
+from numbersadmin.accounts.roles import Role
 from numbersadmin.formats import capability_label, country_name
+from numbersadmin.numbers.listing import SORTS
 from numbersadmin.numbers.models import OwnedNumber, Status
-from numbersadmin.numbers.selectors import ACTIVE, EVERY, NOBODY, SORTS, Choices, NumberFilter
+from numbersadmin.numbers.selectors import ACTIVE, EVERY, NOBODY, NumberFilter
+from numbersadmin.numbers.tally import Choices
 
 MOST_LABELS = 20
 LONGEST_LABEL = 40
@@ -29,11 +32,6 @@ class OpenChoice(forms.ChoiceField):
 
     def valid_value(self, value: str) -> bool:
         return len(value) <= 150 and "\0" not in value
-
-    def offer(self, choices: list[tuple[str, str]], given: str) -> None:
-        """Set what the field offers; what was given stays visible."""
-        known = {value for value, _ in choices}
-        self.choices = [*choices, *([(given, given)] if given and given not in known else [])]
 
 
 class JoinedSelect(forms.Select):
@@ -75,22 +73,37 @@ class NumberFilterForm(forms.Form):
     state = forms.ChoiceField(label="State", required=False, choices=STATES)
     sort = forms.ChoiceField(label="Sort", required=False, choices=SORT_VALUES, widget=forms.HiddenInput)
 
-    def __init__(self, data: Mapping[str, Any], choices: Choices) -> None:
-        super().__init__(data)
+    def offer(self, choices: Choices) -> None:
+        """Set what each filter offers, with how many numbers each choice would find."""
         countries = sorted([(code, country_name(code)) for code in choices.countries], key=lambda one: one[1])
-        self._offer("country", [("", f"Any ({len(countries)})"), *countries])
-        self._offer("owner", [("", "Anyone"), (NOBODY, "No owner"), *choices.owners])
-        self._offer(
-            "cost_centre", [("", "Any"), (NOBODY, "None"), *((one, one) for one in choices.cost_centres)]
-        )
+        self._offer("country", f"Any ({len(countries)})", countries, choices.countries, country_name)
+        self._offer("owner", "Anyone", [(NOBODY, "No owner"), *choices.names], choices.owners, str)
+        centres = [(NOBODY, "None"), *((one, one) for one in sorted(choices.cost_centres) if one != NOBODY)]
+        self._offer("cost_centre", "Any", centres, choices.cost_centres, str)
+        self.fields["state"].choices = [  # type: ignore[attr-defined]
+            (value, _counted(text, choices.states.get(value))) for value, text in STATES
+        ]
         given = JoinedSelect().format_value(self.data.getlist("capabilities"))  # type: ignore[attr-defined]
-        words = dict.fromkeys(["SMS", "VOICE", "SMS,VOICE", *choices.capabilities, *filter(None, given)])
-        self.fields["capabilities"].choices = [("", "Any"), *((one, _able(one)) for one in words)]  # type: ignore[attr-defined]
+        words = dict.fromkeys([*choices.capabilities, *filter(None, given)])
+        self.fields["capabilities"].choices = [  # type: ignore[attr-defined]
+            ("", "Any"),
+            *((one, _counted(_able(one), choices.capabilities.get(one))) for one in words),
+        ]
 
-    def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:
-        field = self.fields[name]
-        assert isinstance(field, OpenChoice)
-        field.offer(choices, self.data.get(name, ""))
+    def _offer(
+        self,
+        name: str,
+        every: str,
+        known: list[tuple[str, str]],
+        counts: Mapping[str, int | None],
+        say: Callable[[str], str],
+    ) -> None:
+        """A value that was sent stays to be seen, though it finds nothing."""
+        given = self.data.get(name, "")
+        given = given.strip().upper() if name == "country" else given
+        known = [*known, *([(given, say(given))] if given and given not in dict(known) else [])]
+        found = [(value, _counted(text, counts.get(value))) for value, text in known]
+        self.fields[name].choices = [("", every), *found]  # type: ignore[attr-defined]
 
     def clean_country(self) -> str:
         return str(self.cleaned_data["country"]).strip().upper()
@@ -110,6 +123,10 @@ class NumberFilterForm(forms.Form):
         )
 
 
+def _counted(text: str, count: int | None) -> str:
+    return text if count is None else f"{text} ({count:,})"
+
+
 def _able(joined: str) -> str:
     return " and ".join(capability_label(word) for word in joined.split(","))
 
@@ -117,14 +134,9 @@ def _able(joined: str) -> str:
 def query_of(wanted: NumberFilter, **changes: Any) -> str:
     """The shortest query string that means this filter, changed so."""
     parts = {name: getattr(wanted, name) for name in NumberFilter.__dataclass_fields__} | changes
-    standard = {"state": ACTIVE, "sort": "number", "page": 1}
+    standard = {"state": ACTIVE, "sort": "number"}
     kept = {name: value for name, value in parts.items() if value and standard.get(name) != value}
     return urlencode(kept, doseq=True)
-
-
-def page_number(text: str) -> int | None:
-    """A page number as sent; None when it is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 and int(text) else None
 
 
 class ProtectForm(forms.Form):
@@ -207,3 +219,35 @@ class AcquiredForm(forms.Form):
         if found.get("act") != self.TAKE_BACK and not found.get("day") and "day" not in self.errors:
             self.add_error("day", "Enter the day.")
         return found
+
+
+COLUMNS = {
+    "country": "Country",
+    "capabilities": "Can do",
+    "labels": "Labels",
+    "owner": "Owner",
+    "cost_centre": "Cost centre",
+    "since": "Since",
+    "state": "State",
+    "price": "Per month",
+}
+
+
+class ColumnsForm(forms.Form):
+    """Which columns of the list a person wants; the number is always there."""
+
+    columns = forms.MultipleChoiceField(
+        label="Columns", choices=list(COLUMNS.items()), required=False, widget=forms.CheckboxSelectMultiple
+    )
+
+
+class SavedViewForm(forms.Form):
+    """A view's name, who sees it, and whether the list opens with it."""
+
+    name = forms.CharField(label="Name", max_length=40)
+    role = forms.ChoiceField(label="Seen by", required=False, choices=[("", "Only me"), *Role.choices])
+    opens = forms.BooleanField(label="Open the list with this view", required=False)
+    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    def clean_name(self) -> str:
+        return " ".join(self.cleaned_data["name"].split())

@@ -1,4 +1,4 @@
-"""Owned numbers, one row per uninterrupted possession, and the versions of their facts."""
+"""Owned numbers, one row per uninterrupted possession, the versions of their facts, and how people list them."""
 
 from typing import ClassVar
 
@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from numbersadmin.accounts.models import User
+from numbersadmin.accounts.roles import Role
 from numbersadmin.money import MoneyField
 
 
@@ -97,7 +98,9 @@ class OwnedNumber(Facts):
     ended_from = models.DateTimeField(null=True)
     ended_to = models.DateTimeField(null=True)
     end_basis = models.CharField(max_length=20, choices=EndBasis.choices, blank=True)
-    owner = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="numbers")
+    owner = models.ForeignKey(
+        User, null=True, on_delete=models.PROTECT, related_name="numbers", db_index=False
+    )  # the list's index begins with it
     cost_centre = models.CharField(max_length=100, blank=True)
     labels = models.JSONField(default=list, blank=True)
     protected_at = models.DateTimeField(null=True)  # since when giving it back needs two approvers
@@ -130,9 +133,16 @@ class OwnedNumber(Facts):
             ),
         ]
         indexes = [
+            # one for each order of the list (numbers/listing.py); they serve the filters as well
             models.Index(fields=["number", "id"], name="owned_number_by_number"),
-            models.Index(fields=["status", "country", "number"], name="owned_number_by_country"),
-            models.Index(fields=["cost_centre"], name="owned_number_by_cost_centre"),
+            models.Index(fields=["country", "number", "id"], name="owned_number_by_place"),
+            models.Index(fields=["owner", "number", "id"], name="owned_number_by_owner"),
+            models.Index(fields=["cost_centre", "number", "id"], name="owned_number_by_centre"),
+            models.Index(fields=["acquired_to", "number", "id"], name="owned_number_by_since"),
+            models.Index(fields=["status", "number", "id"], name="owned_number_by_status"),
+            models.Index(
+                fields=["currency", "price_per_month", "number", "id"], name="owned_number_by_price"
+            ),
             models.Index(
                 fields=["status", "country", "number"],
                 condition=Q(owner__isnull=True),
@@ -168,3 +178,61 @@ class NumberVersion(Facts):
 
     def __str__(self) -> str:
         return f"{self.owned_number_id} from {self.valid_from:%Y-%m-%d %H:%M}"
+
+
+class NumberTally(models.Model):
+    """How many numbers share these values, and their price: the sum of all rows with the same values is the truth.
+
+    The database itself adds rows as numbers change (numbers/triggers.py), some of them negative; nothing of ours
+    writes here but `tally.settle`, which puts rows with the same values together.
+    """
+
+    status = models.CharField(max_length=10)
+    country = models.CharField(max_length=10)
+    currency = models.CharField(max_length=10)
+    capabilities = models.CharField(max_length=200)
+    owner_id = models.BigIntegerField(null=True)
+    cost_centre = models.CharField(max_length=100)
+    numbers = models.BigIntegerField()
+    micro = models.BigIntegerField()  # per month, in micro-units; unknown prices are not in it
+    unpriced = models.BigIntegerField()  # how many have no known price
+
+    KEYS: ClassVar[tuple[str, ...]] = (
+        "status",
+        "country",
+        "currency",
+        "capabilities",
+        "owner_id",
+        "cost_centre",
+    )
+    FIGURES: ClassVar[tuple[str, ...]] = ("numbers", "micro", "unpriced")
+
+    def __str__(self) -> str:
+        return f"{self.numbers} {self.status} {self.country}"
+
+
+class SavedView(models.Model):
+    """Filters of the list under a name; its maker's alone, or shown to everybody with a role as well."""
+
+    maker = models.ForeignKey(User, on_delete=models.PROTECT, related_name="saved_views")
+    name = models.CharField(max_length=40)
+    query = models.CharField(max_length=1000)  # as `forms.query_of` writes it
+    role = models.CharField(max_length=20, choices=Role.choices, blank=True)
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["maker", "name"], name="saved_view_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ListPreference(models.Model):
+    """How one person wants the list: the columns, and the view that it opens with."""
+
+    person = models.OneToOneField(User, on_delete=models.CASCADE, related_name="list_preference")
+    hidden = models.JSONField(default=list)  # the columns that are not shown
+    opens_with = models.ForeignKey(SavedView, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    def __str__(self) -> str:
+        return f"list of {self.person_id}"

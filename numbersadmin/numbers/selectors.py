@@ -1,37 +1,28 @@
-"""What pages need to know about owned numbers: the filtered list with its totals, the choices, one number."""
+"""What pages need to know about owned numbers: which fit a filter, one number, values in use."""
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
-from datetime import datetime
-from decimal import Decimal
+from dataclasses import dataclass
 from typing import Any
 
-from django.core.paginator import Page, Paginator
-from django.db.models import Case, Count, F, IntegerField, Q, Sum, TextField, Value, When
-from django.db.models.functions import Cast
+from django.db import connection, transaction
+from django.db.models import Case, F, IntegerField, Q, Sum, TextField, Value, When
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Cast, Coalesce
+from django.db.models.lookups import IContains
 
 from numbersadmin.accounts.models import User
-from numbersadmin.money import Totals
 from numbersadmin.numbers import as_of as as_of  # also for other apps
 from numbersadmin.numbers import history as history  # also for other apps
 from numbersadmin.numbers import since as since  # also for other apps
-from numbersadmin.numbers.models import OwnedNumber, OwnedNumberQuerySet, Status
+from numbersadmin.numbers.models import NumberTally, OwnedNumber, OwnedNumberQuerySet, Status
 
-ROWS = 50
 NOBODY = "(none)"  # the filter value for "no owner" and "no cost centre"; no user name can look like it
 ACTIVE, EVERY = "active", "all"
-
-SORTS = {
-    "number": ("number",),
-    "country": ("country", "number"),
-    "owner": ("owner__username", "number"),
-    "cost_centre": ("cost_centre", "number"),
-    "since": ("acquired_to", "number"),
-    "state": ("status", "number"),
-    "price": ("currency", "price_per_month", "number"),
-}
+FILTERED = ("status", "country", "owner", "cost_centre")
+SHORT = 3  # trigrams find nothing shorter: such digits are a beginning, such text a whole label
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,62 +38,6 @@ class NumberFilter:
     sort: str = "number"
 
 
-@dataclass(frozen=True, slots=True)
-class NumberRow:
-    """One line of the list. `labels` and `capabilities` are lists; an unknown price is None."""
-
-    id: int
-    number: str
-    country: str
-    capabilities: str
-    labels: list[str]
-    username: str | None
-    full_name: str | None
-    cost_centre: str
-    status: str
-    price_per_month: Decimal | None
-    currency: str
-    acquired_at: datetime | None
-    acquired_from: datetime | None
-    acquired_to: datetime
-    acquired_basis: str
-    acquired_note: str
-
-    @property
-    def capability_list(self) -> list[str]:
-        """The capabilities, sorted."""
-        return self.capabilities.split(",") if self.capabilities else []
-
-    @property
-    def owner_name(self) -> str:
-        """What the owner is called; empty when there is none."""
-        return self.full_name or self.username or ""
-
-    @property
-    def since(self) -> str:
-        """Since when it is ours, short enough for a column."""
-        return since.acquired_short(self)
-
-    @property
-    def since_in_full(self) -> str:
-        """Since when it is ours, and how we know."""
-        return since.acquired(self)
-
-
-OWNER_FIELDS = {"username": F("owner__username"), "full_name": F("owner__full_name")}
-ROW_FIELDS = tuple(column.name for column in fields(NumberRow) if column.name not in OWNER_FIELDS)
-
-
-@dataclass(frozen=True, slots=True)
-class NumberList:
-    """A page of rows, and what all matching numbers cost together: `totals` covers those that have not ended."""
-
-    page: Page[NumberRow]
-    count: int
-    totals: Totals
-    unknown_prices: int
-
-
 def digits_of(text: str) -> str:
     """The digits of a number in any notation (`+44 7860`, `0044-7860`), or empty when it is no number."""
     bare = re.sub(r"[\s+().\-/]", "", text)
@@ -111,27 +46,37 @@ def digits_of(text: str) -> str:
     return bare.removeprefix("00")
 
 
-def matching(wanted: NumberFilter) -> OwnedNumberQuerySet:
-    """Owned numbers that fit the filter, unordered."""
-    found = OwnedNumber.objects.alias(label_text=Cast("labels", TextField()))
-    found = found.filter(_in_state(wanted.state), _with_text(wanted.q))
+def matching(wanted: NumberFilter, *, by_index: bool = True, text: Q | None = None) -> OwnedNumberQuerySet:
+    """Owned numbers that fit the filter, unordered.
+
+    Without `by_index` the database must not look the filters up in an index, because it is to follow the order.
+    `text` is `with_text(wanted.q)` where that is known already.
+    """
+    found = OwnedNumber.objects.all()
+    name = str if by_index else "plain_{}".format
+    if not by_index:
+        found = found.alias(**{f"plain_{column}": Coalesce(F(column), F(column)) for column in FILTERED})
+    found = found.filter(_in_state(wanted.state, name("status")))
+    found = found.filter(with_text(wanted.q) if text is None else text)
     if wanted.country:
-        found = found.filter(country=wanted.country)
+        found = found.filter(**{name("country"): wanted.country})
     for capability in wanted.capabilities:
         found = found.filter(_able(capability))
     if wanted.owner == NOBODY:
-        found = found.filter(owner__isnull=True)
+        found = found.filter(**{f"{name('owner')}__isnull": True})
     elif wanted.owner:
-        found = found.filter(owner__username=wanted.owner)
+        owner = User.objects.filter(username=wanted.owner).values_list("pk", flat=True).first()
+        found = found.filter(**{name("owner"): owner}) if owner else found.none()
     if wanted.cost_centre:
-        found = found.filter(cost_centre="" if wanted.cost_centre == NOBODY else wanted.cost_centre)
+        cost_centre = "" if wanted.cost_centre == NOBODY else wanted.cost_centre
+        found = found.filter(**{name("cost_centre"): cost_centre})
     return found
 
 
-def _in_state(state: str) -> Q:
+def _in_state(state: str, column: str) -> Q:
     if state == ACTIVE:
         return ~Q(status=Status.ENDED)
-    return Q() if state == EVERY else Q(status=state)
+    return Q() if state == EVERY else Q(**{column: state})
 
 
 def _able(capability: str) -> Q:
@@ -144,96 +89,74 @@ def _able(capability: str) -> Q:
     )
 
 
-def _with_text(text: str) -> Q:
-    """Digits of the number in any notation, else a part of its name, of a label or of the cost centre."""
+def with_text(text: str) -> Q:
+    """Digits of the number in any notation, else a part of its name, of a label or of the cost centre.
+
+    One or two digits are the beginning of a number, one or two letters also a whole label.
+    """
     if not (text := text.strip()):
         return Q()
-    found = Q(cost_centre__icontains=text) | Q(label_text__icontains=text)
-    if not text.isascii():  # SQLite keeps JSON with such letters escaped
-        found |= Q(label_text__icontains=json.dumps(text)[1:-1])
     digits = digits_of(text)
-    return found | (Q(number__contains=digits) if digits else Q(number__icontains=text))
+    if 0 < len(digits) < SHORT:
+        return beginning(digits)
+    centres = NumberTally.objects.filter(cost_centre__icontains=text).values_list("cost_centre", flat=True)
+    found = Q(cost_centre__in=list(centres.order_by().distinct()))
+    if len(text) < SHORT:
+        found |= Q(number__istartswith=text)
+    if connection.vendor == "sqlite":
+        return found | Q(pk__in=_in_search_table(text, digits))
+    if len(text) >= SHORT:
+        found |= Q(number__icontains=digits or text)
+    as_written = json.dumps(text, ensure_ascii=False)  # with its quotes it is a whole label
+    labelled = IContains(Cast("labels", TextField()), as_written[1:-1] if len(text) >= SHORT else as_written)
+    if digits:  # rarely in a label, and then no row need be asked for its labels
+        with by_index_only():
+            if not OwnedNumber.objects.filter(labelled).exists():
+                return found
+    return found | Q(labelled)
 
 
-def number_list(wanted: NumberFilter, page: int) -> NumberList:
-    """One page of the matching numbers with the totals of all of them, in two queries.
-
-    Raises django.core.paginator.EmptyPage when there is no such page.
-    """
-    found = matching(wanted)
-    count, totals, unknown = _totals(found, counted=wanted.state != Status.ENDED)
-    paginator = Paginator(found.order_by(*_order(wanted.sort)).values(*ROW_FIELDS, **OWNER_FIELDS), ROWS)
-    paginator.count = count  # known already
-    rows = paginator.page(page)
-    rows.object_list = [NumberRow(**row) for row in rows.object_list]
-    return NumberList(page=rows, count=count, totals=totals, unknown_prices=unknown)
+@contextlib.contextmanager
+def by_index_only() -> Iterator[None]:
+    """PostgreSQL expects to find enough soon wherever it looks, and reads the whole table when there is nothing."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        yield
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan TO DEFAULT")
 
 
-def _order(sort: str) -> list[Any]:
-    """Prices are put in order within each currency, never across."""
-    down = sort.startswith("-")
-    return [
-        F(key).desc(nulls_last=True) if down and key != "currency" else F(key).asc(nulls_last=True)
-        for key in (*SORTS[sort.removeprefix("-")], "id")
-    ]
+def beginning(digits: str) -> Q:
+    """As a range, which an index answers under any collation; past 9 comes no digit."""
+    after = str(int("1" + digits) + 1)
+    below = Q(number__lt=after[1:]) if after[0] == "1" else Q()
+    return Q(number__gte=digits, number__startswith=digits) & below
 
 
-def _totals(found: OwnedNumberQuerySet, *, counted: bool) -> tuple[int, Totals, int]:
-    """How many there are, what those not ended cost per month, and how many of these have no known price."""
-    still_paid = ~Q(status=Status.ENDED)
-    groups = list(
-        found.order_by()
-        .values("currency")
-        .annotate(
-            rows=Count("id"),
-            paid=Count("id", filter=still_paid),
-            known=Count("price_per_month", filter=still_paid),
-            per_month=Sum("price_per_month", filter=still_paid),
-        )
-    )
-    totals = Totals.of((group["currency"], group["per_month"]) for group in groups if group["currency"])
-    known = sum(group["known"] for group in groups if group["currency"])
-    unknown = sum(group["paid"] for group in groups) - known
-    return sum(group["rows"] for group in groups), totals if counted else Totals(), unknown
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """What the filters can be set to: the values in use, sorted."""
-
-    countries: list[str]
-    capabilities: list[str]
-    owners: list[tuple[str, str]]
-    cost_centres: list[str]
-
-
-def choices() -> Choices:
-    """The countries, capabilities, owners and cost centres of all numbers, in four queries."""
-    numbers = OwnedNumber.objects.order_by()
-    owners = User.objects.filter(pk__in=numbers.filter(owner__isnull=False).values("owner"))
-    return Choices(
-        countries=countries_in_use(),
-        capabilities=_able_in_use(),
-        owners=[(user.username, user.display_name) for user in owners.order_by("username")],
-        cost_centres=cost_centres_in_use(),
-    )
-
-
-def _able_in_use() -> list[str]:
-    """The capabilities in use, single words first, then what numbers have together (`SMS,VOICE`)."""
-    joined = set(OwnedNumber.objects.order_by().values_list("capabilities", flat=True).distinct()) - {""}
-    single = {word for each in joined for word in each.split(",")}
-    return [*sorted(single), *sorted(joined - single)]
+def _in_search_table(text: str, digits: str) -> RawSQL:
+    """Ids by SQLite's full text table (numbers/triggers.py); a quote is doubled in its language."""
+    label = text.replace('"', '""')
+    terms = [f'labels : "{label}"'] if len(text) >= SHORT else [f'labels : "\n{label}\n"']
+    if len(text) >= SHORT and len(number := digits or text) >= SHORT:
+        terms.append('number : "{}"'.format(number.replace('"', '""')))
+    sql = "SELECT rowid FROM numbers_search WHERE numbers_search MATCH %s"
+    return RawSQL(sql, [" OR ".join(terms)])  # noqa: S611 - the text is a parameter
 
 
 def countries_in_use() -> list[str]:
     """Codes of the countries in which we own or owned a number."""
-    return sorted(set(OwnedNumber.objects.order_by().values_list("country", flat=True).distinct()) - {""})
+    return _in_use("country")
 
 
 def cost_centres_in_use() -> list[str]:
     """The cost centres that numbers are charged to, as suggestions."""
-    return sorted(set(OwnedNumber.objects.order_by().values_list("cost_centre", flat=True).distinct()) - {""})
+    return _in_use("cost_centre")
+
+
+def _in_use(column: str) -> list[str]:
+    values = NumberTally.objects.order_by().values_list(column, flat=True)
+    return sorted(set(values.annotate(all=Sum("numbers")).filter(all__gt=0)) - {""})
 
 
 def ours_among(numbers: Iterable[str]) -> dict[tuple[str, str], int]:

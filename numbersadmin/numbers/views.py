@@ -1,70 +1,17 @@
-"""The pages of owned numbers: the list, and whose one is; costs/number_views.py has the page of one number."""
-
-from typing import Any
+"""What is done to one owned number: whose it is, and its protection; costs/number_views.py has its page."""
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import EmptyPage
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
-from django.views.decorators.vary import vary_on_headers
 
 from numbersadmin.numbers import protection, selectors, since
-from numbersadmin.numbers.forms import EditForm, NumberFilterForm, ProtectForm, page_number, query_of
+from numbersadmin.numbers.forms import EditForm, ProtectForm
 from numbersadmin.numbers.models import OwnedNumber, Status
-from numbersadmin.numbers.selectors import NOBODY, NumberFilter
 from numbersadmin.numbers.services import NumberHasMoved, assign
-from numbersadmin.web import HtmxRequest, require, wants_fragment
-
-
-@require("numbers.view")
-@require_GET
-@vary_on_headers("HX-Request")
-def list_numbers(request: HtmxRequest) -> HttpResponse:
-    """The owned numbers that fit the filters, with what they cost together."""
-    form = NumberFilterForm(request.GET, selectors.choices())
-    wanted = form.wanted()
-    sent = request.GET.get("page", "1")
-    number = page_number(sent)
-    try:
-        found = selectors.number_list(wanted, number or 0)
-    except EmptyPage:
-        found, number = selectors.number_list(wanted, 1), None
-    context = {
-        "form": form,
-        "wanted": wanted,
-        "digits": selectors.digits_of(wanted.q),
-        "found": found,
-        "total_label": f"All {found.count:,} matching, per month",
-        "page": found.page,
-        "no_such_page": None if number else sent,
-        "filtered": wanted != NumberFilter(sort=wanted.sort),
-        "views": _views(wanted, request.user.username),
-        "query": request.GET,
-    }
-    fragment = wants_fragment(request)
-    response = render(request, "numbers/_table.html" if fragment else "numbers/list.html", context)
-    if fragment:
-        query = query_of(wanted, page=found.page.number)
-        response["HX-Push-Url"] = f"{request.path}?{query}" if query else request.path
-    return response
-
-
-def _views(wanted: NumberFilter, username: str) -> list[dict[str, Any]]:
-    """The views everybody has, as chips; each is a filter and nothing else."""
-    offered = [
-        ("All", NumberFilter()),
-        ("Mine", NumberFilter(owner=username)),
-        ("No owner", NumberFilter(owner=NOBODY)),
-        ("Missing", NumberFilter(state=Status.MISSING)),
-        ("Ended", NumberFilter(state=Status.ENDED)),
-    ]
-    return [
-        {"text": text, "url": f"/numbers/?{query_of(view)}", "current": query_of(view) == query_of(wanted)}
-        for text, view in offered
-    ]
+from numbersadmin.web import HtmxRequest, require
 
 
 @require("numbers.view")

@@ -8,8 +8,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from numbersadmin.numbers import services
+from numbersadmin.numbers.listing import number_list
 from numbersadmin.numbers.models import EndBasis
-from numbersadmin.numbers.selectors import NumberFilter, digits_of, number_list
+from numbersadmin.numbers.selectors import NumberFilter, digits_of
 
 pytestmark = pytest.mark.django_db
 
@@ -94,7 +95,7 @@ def test_ended_numbers_are_shown_when_asked_for(signed_in, some, now):
 
 
 def test_totals_are_per_currency_exact_and_of_all_matching(some):
-    found = number_list(NumberFilter(), 1)
+    found = number_list(NumberFilter())
     assert dict(found.totals) == {"EUR": Decimal("119.5"), "USD": Decimal("2.15")}
     assert (found.count, found.unknown_prices) == (5, 1)
 
@@ -103,8 +104,8 @@ def test_totals_leave_out_what_has_ended(some, now):
     services.end_number(
         owned=some["short"], basis=EndBasis.DISAPPEARED, ended_from=now, ended_to=now, actor=None, now=now
     )
-    assert number_list(NumberFilter(state="all"), 1).totals["EUR"] == 23
-    assert dict(number_list(NumberFilter(state="ended"), 1).totals) == {}
+    assert number_list(NumberFilter(state="all")).totals["EUR"] == 23
+    assert dict(number_list(NumberFilter(state="ended")).totals) == {}
 
 
 def test_an_unknown_price_is_a_dash_and_said(signed_in, some):
@@ -127,9 +128,9 @@ def test_pages_follow_each_other(signed_in, own_many):
     assert len(set(seen)) == len(seen) == 120
 
 
-@pytest.mark.parametrize("page", ["0", "-1", "99", "x", "1.5", "99999999999999999999", "²"])
+@pytest.mark.parametrize("page", ["0", "x", "1.5", "²", "WyJudW1iZXIi:1:2"])
 def test_a_page_that_is_not_there_says_so(signed_in, some, page):
-    answer = signed_in("viewer").get("/numbers/", {"page": page})
+    answer = signed_in("viewer").get("/numbers/", {"after": page})
     assert answer.status_code == 200
     assert "There is no such page" in answer.content.decode()
     assert len(numbers_of(answer)) == 5
@@ -146,7 +147,18 @@ def test_a_filter_that_is_not_understood_is_named(signed_in, some, query):
 @pytest.mark.parametrize("nasty", ["\0", "'", '"', "%", "\\", "😀", "x" * 199, "<script>", "['"])
 def test_nothing_typed_breaks_it(signed_in, some, nasty):
     client = signed_in("viewer")
-    names = ("q", "country", "capabilities", "owner", "cost_centre", "state", "sort", "page")
+    names = (
+        "q",
+        "country",
+        "capabilities",
+        "owner",
+        "cost_centre",
+        "state",
+        "sort",
+        "after",
+        "before",
+        "end",
+    )
     for sent in (dict.fromkeys(names, nasty), {"q": nasty}):
         answer = client.get("/numbers/", sent)
         assert answer.status_code == 200
@@ -178,7 +190,9 @@ def test_the_fragment_stands_in_the_page(signed_in, some):
     assert "<html" not in answer.content.decode()
     assert numbers_of(answer) == ["447860041117", "60444"]
     same = client.get("/numbers/?country=GB", headers={"HX-Request": "true"})
-    assert same.content.decode().strip() in whole
+    table, views, _ = same.content.decode().partition('<div class="row wrap mb-s" id="views"')
+    assert views
+    assert table.strip() in whole
     assert answer["HX-Push-Url"] == "/numbers/?country=GB"
     assert "HX-Request" in answer["Vary"]
 
