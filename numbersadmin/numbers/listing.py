@@ -4,9 +4,7 @@ A page begins after the last row of the one before (its sort values and id, sign
 count. What each part of an order is indexed by stands in `models.OwnedNumber`; docs/numbers.md has the why.
 """
 
-from dataclasses import dataclass, fields, replace
-from datetime import datetime
-from decimal import Decimal
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.core import signing
@@ -16,8 +14,9 @@ from django.db.models.functions import Coalesce
 
 from numbersadmin.accounts.models import User
 from numbersadmin.money import Totals
-from numbersadmin.numbers import since, tally
+from numbersadmin.numbers import tally
 from numbersadmin.numbers.models import OwnedNumber, OwnedNumberQuerySet
+from numbersadmin.numbers.rows import OWNER_FIELDS, ROW_FIELDS, NumberRow
 from numbersadmin.numbers.selectors import (
     ACTIVE,
     EVERY,
@@ -49,52 +48,6 @@ SORTS = {
 
 class NoSuchPage(Exception):
     """The link to a page was not made by this list, or for another order of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class NumberRow:
-    """One line of the list. `labels` and `capabilities` are lists; an unknown price is None."""
-
-    id: int
-    number: str
-    country: str
-    capabilities: str
-    labels: list[str]
-    username: str | None
-    full_name: str | None
-    cost_centre: str
-    status: str
-    price_per_month: Decimal | None
-    currency: str
-    acquired_at: datetime | None
-    acquired_from: datetime | None
-    acquired_to: datetime
-    acquired_basis: str
-    acquired_note: str
-
-    @property
-    def capability_list(self) -> list[str]:
-        """The capabilities, sorted."""
-        return self.capabilities.split(",") if self.capabilities else []
-
-    @property
-    def owner_name(self) -> str:
-        """What the owner is called; empty when there is none."""
-        return self.full_name or self.username or ""
-
-    @property
-    def since(self) -> str:
-        """Since when it is ours, short enough for a column."""
-        return since.acquired_short(self)
-
-    @property
-    def since_in_full(self) -> str:
-        """Since when it is ours, and how we know."""
-        return since.acquired(self)
-
-
-OWNER_FIELDS = {"username": F("owner__username"), "full_name": F("owner__full_name")}
-ROW_FIELDS = tuple(column.name for column in fields(NumberRow) if column.name not in OWNER_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,13 +313,21 @@ def _begins(wanted: NumberFilter, counted: _Counted) -> bool:
 def _of_part(found: Any, part: Part, start: list[Any] | None, *, down: bool, follow: bool) -> Any:
     # an expression is in no index, so that the database looks up the filters and sorts what they find
     columns: list[Any] = [F(key) if follow else Coalesce(F(key), F(key)) for key in (*part.keys, "id")]
-    found = found.filter(part.where)
+    found = found.filter(part.where) if follow or not part.beside else _within(found, part)
     if start is not None:
         names = zip((*part.keys, "id"), start, strict=True)
         values = [Value(value, output_field=_field(name)) for name, value in names]
         found = found.filter(_Beyond(columns, values, sign="<" if down else ">"))
     columns = [*(F(name) for name in part.beside if follow), *columns]
     return found.order_by(*(column.desc() if down else column.asc() for column in columns))
+
+
+def _within(found: Any, part: Part) -> Any:
+    """The rows of a part, without an index of its columns: SQLite would take that instead of the filter's."""
+    conditions: dict[str, Any] = dict(part.where.children)  # type: ignore[arg-type]
+    columns = {name.partition("__")[0] for name in conditions}
+    found = found.alias(**{f"part_{column}": Coalesce(F(column), F(column)) for column in columns})
+    return found.filter(**{f"part_{name}": value for name, value in conditions.items()})
 
 
 def _mark(wanted: NumberFilter, row: dict[str, Any], first: int | None, begins: bool) -> str:
