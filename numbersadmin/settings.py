@@ -361,6 +361,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SWEEP_INTERVAL_SECONDS,
         "options": {"expires": SWEEP_INTERVAL_SECONDS},
     },
+    "bulk": {
+        "task": "numbersadmin.numbers.tasks.sweep_changes",
+        "schedule": SWEEP_INTERVAL_SECONDS,
+        "options": {"expires": SWEEP_INTERVAL_SECONDS},
+    },
     "abandon": {  # a killed worker's run is given up within two minutes (its lease and this)
         "task": "numbersadmin.sync.tasks.abandon_dead",
         "schedule": 15,

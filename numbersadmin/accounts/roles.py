@@ -31,7 +31,7 @@ SEE = {
 
 PERMISSIONS: dict[str, frozenset[str]] = {
     Role.VIEWER: frozenset(SEE),
-    Role.MANAGER: frozenset(SEE | {"orders.submit", "numbers.edit_own", "sync.start"}),
+    Role.MANAGER: frozenset(SEE | {"orders.submit", "numbers.edit_own", "numbers.bulk", "sync.start"}),
     Role.APPROVER: frozenset(
         SEE
         | {
@@ -43,6 +43,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "numbers.edit_own",
             "numbers.edit",
             "numbers.protect",
+            "numbers.bulk",
             "sync.start",
             "costs.export",
         }
@@ -57,7 +58,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "policies.confirm",
             "budgets.edit",
         }
-        | {"numbers.edit_own", "numbers.edit", "numbers.protect", "sync.start"}
+        | {"numbers.edit_own", "numbers.edit", "numbers.protect", "numbers.bulk", "sync.start"}
         | {"costs.export", "audit.view_all", "audit.export"}
     ),
     Role.ADMIN: frozenset(
@@ -68,6 +69,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "orders.resume",
             "orders.stop",
             "policies.propose",
+            "numbers.bulk",
+            "numbers.undo_any",
             "sync.start",
             "costs.export",
             "audit.view_all",

@@ -31,6 +31,9 @@ VERBS = {
     "number.back_after_cancel": Words("Back after it was cancelled", "alert-triangle", "bad"),
     "number.listed_twice": Words("Listed twice at Infobip", "alert-triangle", "warn"),
     "number.assigned": Words("Assigned", "tag"),
+    "bulk.changed": Words("Many numbers changed", "tag"),
+    "bulk.imported": Words("Numbers changed from a file", "tag"),
+    "bulk.undone": Words("Bulk change undone", "history", "warn"),
     "order.submitted": Words("Ordered", "plus"),
     "order.approved": Words("Approved", "check", "ok"),
     "order.rejected": Words("Rejected", "x", "bad"),
@@ -75,6 +78,7 @@ VERBS = {
 }
 KINDS = {
     "number": "Owned numbers",
+    "bulk": "Bulk changes",
     "order": "Orders",
     "item": "Items of orders",
     "policy": "Rules",
@@ -89,6 +93,7 @@ PAGES = {
     "budget": "/policies/budgets/",
     "stop": "/policies/",
     "ownednumber": "/numbers/{}/",
+    "bulkchange": "/numbers/change/{}/",
     "order": "/orders/{}/",
     "syncrun": "/sync/{}/",
 }

@@ -45,6 +45,8 @@ def list_numbers(request: HtmxRequest) -> HttpResponse:
         "filtered": wanted != NumberFilter(sort=wanted.sort),
         "views": _views(wanted, request.user.username),
         "query": request.GET,
+        "selected_query": query_of(wanted),
+        **_may(request.user),
     }
     fragment = wants_fragment(request)
     response = render(request, "numbers/_table.html" if fragment else "numbers/list.html", context)
@@ -52,6 +54,11 @@ def list_numbers(request: HtmxRequest) -> HttpResponse:
         query = query_of(wanted, page=found.page.number)
         response["HX-Push-Url"] = f"{request.path}?{query}" if query else request.path
     return response
+
+
+def _may(person: Any) -> dict[str, bool]:
+    """What the bar offers this person to do with the ticked numbers."""
+    return {"may_edit": person.can("numbers.edit_own"), "may_protect": person.can("numbers.protect")}
 
 
 def _views(wanted: NumberFilter, username: str) -> list[dict[str, Any]]:
