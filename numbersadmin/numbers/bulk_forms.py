@@ -7,8 +7,9 @@ from django import forms
 from django.http import QueryDict
 
 from numbersadmin.accounts.models import User
+from numbersadmin.formats import country_name
 from numbersadmin.numbers import selectors
-from numbersadmin.numbers.forms import NumberFilterForm, label_list, query_of
+from numbersadmin.numbers.forms import STATES, NumberFilterForm, label_list, query_of
 from numbersadmin.numbers.importing import MOST_BYTES, Unreadable, decoded
 from numbersadmin.numbers.models import OwnedNumber, OwnedNumberQuerySet
 from numbersadmin.numbers.selectors import NOBODY, NumberFilter
@@ -53,16 +54,18 @@ class Selection:
 
 
 def in_words(wanted: NumberFilter) -> str:
-    """A filter for people: `Country: GB; State: active`."""
-    parts = [
-        (name.replace("_", " ").capitalize(), value if isinstance(value, str) else ", ".join(value))
-        for name in NumberFilter.__dataclass_fields__
-        if name != "sort" and (value := getattr(wanted, name))
-    ]
-    names = {"Q": "Number or label", "Capabilities": "Can do"}
-    return "; ".join(
-        f"{names.get(name, name)}: {'nobody' if value == NOBODY else value}" for name, value in parts
-    )
+    """A filter for people: `Country: United Kingdom; State: Ours now`."""
+    names = {"q": "Number or label", "capabilities": "Can do"}
+    shown = {"country": country_name, "state": dict(STATES).get}
+    parts = []
+    for name in NumberFilter.__dataclass_fields__:
+        value = getattr(wanted, name)
+        if name == "sort" or not value:
+            continue
+        values = [value] if isinstance(value, str) else value
+        words = ["none" if one == NOBODY else shown.get(name, str)(one) or one for one in values]
+        parts.append(f"{names.get(name, name.replace('_', ' ').capitalize())}: {', '.join(words)}")
+    return "; ".join(parts)
 
 
 class BulkForm(forms.Form):

@@ -13,7 +13,7 @@ from numbersadmin.numbers.bulk import Left
 from numbersadmin.numbers.models import BulkBatch, BulkChange, BulkKind, OwnedNumber, OwnedNumberQuerySet
 
 BATCH = 500
-SHOWN = 20  # of each list in a preview
+SHOWN = 10  # of each list in a preview
 MOST_GROUPS = 20_000  # kept apart while they are counted; whatever comes after is summed up
 Planned = tuple[OwnedNumber, dict[str, Any] | None, Left | None]  # what it gets of its own, why it is left
 

@@ -41,6 +41,10 @@ class Column:
     xlsx: Callable[[Any], Any]
 
 
+def _international(row: Any) -> str:
+    return phone_intl(row.number).replace("\xa0", " ")  # as people type it when they search the sheet
+
+
 def _words(row: Any) -> str:
     return ", ".join(capability_label(word) for word in row.capabilities.split(",") if word)
 
@@ -54,7 +58,7 @@ def _owner(row: Any) -> str:
 
 
 COLUMNS: Mapping[str, tuple[Column, ...]] = {  # by the name of the column on the screen
-    "number": (Column("number", "Number", 20, lambda r: r.number, lambda r: phone_intl(r.number)),),
+    "number": (Column("number", "Number", 20, lambda r: r.number, _international),),
     "country": (Column("country", "Country", 20, lambda r: r.country, lambda r: country_name(r.country)),),
     "type": (Column("type", "Type", 18, lambda r: r.type, lambda r: type_name(r.type)),),
     "capabilities": (Column("capabilities", "Can do", 18, lambda r: r.capabilities, _words),),

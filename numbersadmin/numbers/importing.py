@@ -33,6 +33,7 @@ HEADINGS = {
     "cost center": "cost_centre",
     "labels": "labels",
     "label": "labels",
+    "country": "country",
 }
 _SHORTENED = re.compile(r"[+-]?\d([.,]\d+)?E\+?\d+", re.IGNORECASE)
 _LABEL = re.compile(r'\s*"((?:[^"]|"")*)"\s*(?:[;,]|$)|([^;,]*)(?:[;,]|$)')
@@ -54,10 +55,14 @@ class Bad:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What a line says of a number (digits); `wanted` as numbers.bulk knows it, the owner as a user name."""
+    """What a line says of a number (digits); `wanted` as numbers.bulk knows it, the owner as a user name.
+
+    `country` tells apart numbers that are written alike, as short codes are; empty when there is no such column.
+    """
 
     line: int
     number: str
+    country: str
     wanted: dict[str, Any]
 
 
@@ -153,7 +158,7 @@ def _columns(cells: list[str], found: File) -> list[str]:
         raise Unreadable("No column is called “number”.")
     if len(set(names) - {""}) != len([name for name in names if name]):
         raise Unreadable("Two columns have the same heading.")
-    if not set(names) - {"", "number"}:
+    if not set(names) & set(UNDERSTAND):
         raise Unreadable("There is no column “owner”, “cost_centre” or “labels”, so nothing would change.")
     found.ignored = [cell for cell, name in zip(cells, names, strict=True) if cell and not name]
     return names
@@ -176,7 +181,7 @@ def _take(line: int, cells: list[str], columns: list[str], found: File) -> None:
     except Misunderstood as problem:
         found.bad.append(Bad(line, problem.text[:60], problem.why))
     else:
-        found.lines.append(Line(line, number, wanted))
+        found.lines.append(Line(line, number, known.get("country", "").upper(), wanted))
 
 
 class Misunderstood(Exception):
@@ -266,8 +271,12 @@ def _the_one(line: Line, rows: list[OwnedNumber], actor: User) -> OwnedNumber:
         raise Misunderstood(line.number, "This is not one of our numbers" if known else "This is no number")
     if not ours:
         raise Misunderstood(line.number, "This number is no longer ours")
+    if len(ours) > 1 and line.country:
+        ours = [row for row in ours if row.country == line.country] or ours
     if len(ours) > 1:
-        raise Misunderstood(line.number, "It is on record more than once: change it on its page")
+        raise Misunderstood(
+            line.number, "It is on record more than once: add a column “country” with its code"
+        )
     if not may_edit(actor, ours[0]):
         raise Misunderstood(
             line.number, "It belongs to somebody else: they, an approver or finance can change it"
