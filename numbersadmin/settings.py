@@ -379,6 +379,11 @@ if SYNC_INTERVAL_SECONDS:
         "options": {"expires": SYNC_INTERVAL_SECONDS},
     }
 
+# Forms ----------------------------------------------------------------------------------------------------------
+DATA_UPLOAD_MAX_MEMORY_SIZE = (
+    11_000_000  # pasted lines of an import, which says itself when they are too many
+)
+
 # Logs -----------------------------------------------------------------------------------------------------------
 LOGGING = {
     "version": 1,

@@ -105,7 +105,7 @@ def apply_batch(
     if not BulkBatch.objects.filter(pk=batch_id, done=False).update(done=True):
         return []
     batch = BulkBatch.objects.get(pk=batch_id)
-    rows = OwnedNumber.objects.in_bulk([pk for pk, _, _ in batch.plan])
+    rows = bulk.rows_of(pk for pk, _, _ in batch.plan)
     groups: dict[tuple[int, str], list[int]] = {}
     results: list[list[Any]] = []
     left: list[list[Any]] = []

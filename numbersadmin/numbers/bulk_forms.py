@@ -56,14 +56,16 @@ class Selection:
 def in_words(wanted: NumberFilter) -> str:
     """A filter for people: `Country: United Kingdom; State: Ours now`."""
     names = {"q": "Number or label", "capabilities": "Can do"}
-    shown = {"country": country_name, "state": dict(STATES).get}
+    states = dict(STATES)
     parts = []
     for name in NumberFilter.__dataclass_fields__:
         value = getattr(wanted, name)
+        if name == "country":
+            value = country_name(value)
         if name == "sort" or not value:
             continue
         values = [value] if isinstance(value, str) else value
-        words = ["none" if one == NOBODY else shown.get(name, str)(one) or one for one in values]
+        words = ["none" if one == NOBODY else states.get(one, one) for one in values]
         parts.append(f"{names.get(name, name.replace('_', ' ').capitalize())}: {', '.join(words)}")
     return "; ".join(parts)
 

@@ -107,7 +107,7 @@ def each_id(ids: Sequence[int]) -> Iterator[OwnedNumber]:
     """The numbers with these ids, 500 at a time, in that order; ids of none are passed over."""
     for start in range(0, len(ids), BATCH):
         some = ids[start : start + BATCH]
-        rows = OwnedNumber.objects.in_bulk(list(some))
+        rows = bulk.rows_of(some)
         yield from (rows[pk] for pk in some if pk in rows)
 
 

@@ -43,7 +43,7 @@ def plan_undo(*, actor: User, change: BulkChange, now: datetime) -> BulkChange:
 def _rows(change: BulkChange) -> Iterator[Planned]:
     for batch_id in list(change.batches.order_by("pk").values_list("pk", flat=True)):
         results = change.batches.values_list("results", flat=True).get(pk=batch_id)
-        rows = OwnedNumber.objects.in_bulk([pk for pk, _, _ in results])
+        rows = bulk.rows_of(pk for pk, _, _ in results)
         last = _last_events(list(rows))
         for pk, before, after in results:
             fields = bulk.fields_of(rows[pk])

@@ -84,7 +84,7 @@ def import_numbers(request: HtmxRequest) -> HttpResponse:
         "bad": bad[:BAD_SHOWN],
         "count": len(bad),
         "reasons": importing.by_reason(bad),
-        "most_lines": f"{importing.MOST_LINES:,}",
+        "most_lines": f"{importing.most_lines():,}",
         "most_mb": importing.MOST_BYTES // 1_000_000,
     }
     return render(request, "numbers/import.html", context, status=422 if bad or form.errors else 200)

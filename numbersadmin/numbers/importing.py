@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import connection
 
 from numbersadmin.accounts.models import User
 from numbersadmin.export import uncell
@@ -16,7 +17,7 @@ from numbersadmin.numbers.forms import label_list
 from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.numbers.selectors import digits_of, may_edit
 
-MOST_LINES = 100_000
+MOST_LINES = {"postgresql": 100_000, "sqlite": 20_000}  # SQLite stands still while the one transaction lasts
 MOST_BYTES = 10_000_000
 LONGEST_COST_CENTRE = 100
 CHUNK = 500
@@ -76,6 +77,11 @@ class File:
     changes: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
+def most_lines() -> int:
+    """The longest file that is done in one transaction on this database."""
+    return MOST_LINES[connection.vendor]
+
+
 def decoded(data: bytes) -> str:
     """The text of a file in UTF-8, UTF-16 or Windows' western letters. Raises Unreadable."""
     if len(data) > MOST_BYTES:
@@ -105,9 +111,10 @@ def read(text: str) -> File:
             raise Unreadable("There is nothing in it.")
         return found
     columns = _columns(first[1], found)
+    most = most_lines()
     for count, (line, cells) in enumerate(rows if columns else _again(first, rows), 1):
-        if count > MOST_LINES:
-            raise Unreadable(f"It has more than {MOST_LINES:,} lines. Split it.")
+        if count > most:
+            raise Unreadable(f"It has more than {most:,} lines. Split it.")
         _take(line, cells, columns or list(COLUMNS), found)
     if not (found.lines or found.bad):
         raise Unreadable("There is no line below the headings.")

@@ -142,7 +142,7 @@ def test_what_is_no_list_is_said(signed_in, two, text, said):
     ],
 )
 def test_a_file_that_is_none_or_too_large_is_refused(signed_in, two, data, said, monkeypatch):
-    monkeypatch.setattr(importing, "MOST_LINES", 3)
+    monkeypatch.setattr(importing, "most_lines", lambda: 3)
     answer = send(signed_in("manager"), file=data)
     assert answer.status_code == 422
     assert said in answer.content.decode()
