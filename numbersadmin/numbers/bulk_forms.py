@@ -15,7 +15,6 @@ from numbersadmin.numbers.models import OwnedNumber, OwnedNumberQuerySet
 from numbersadmin.numbers.selectors import NOBODY, NumberFilter
 
 WHAT = {"owner": "Owner", "cost_centre": "Cost centre", "labels": "Labels", "protection": "Protection"}
-MOST_TICKED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Selection:
         """Ticked rows are `id`, the list's filter is `filter` (its query), `all` goes before any tick."""
         query = QueryDict(data.get("filter", "")) if "filter" in data else data
         wanted = NumberFilterForm(query, selectors.choices()).wanted()
-        sent = [] if "all" in data else data.getlist("id")[:MOST_TICKED]
+        sent = [] if "all" in data else data.getlist("id")
         ids = tuple(int(one) for one in sent if one.isascii() and one.isdigit() and len(one) < 19)
         if not ids and "all" not in data and not all_without_ticks:
             ids = (0,)  # nothing was ticked, which is not everything

@@ -9,7 +9,7 @@ from numbersadmin.audit.models import AuditEvent
 from numbersadmin.numbers import bulk
 from numbersadmin.numbers.bulk import Left
 from numbersadmin.numbers.bulk_planning import Planned, plan
-from numbersadmin.numbers.models import BulkChange, BulkKind, BulkState, OwnedNumber
+from numbersadmin.numbers.models import BulkChange, BulkKind, BulkState
 
 BY_PEOPLE = ("number.assigned", "number.protected", "number.unprotected")
 
