@@ -5,7 +5,7 @@ import string
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from numbersadmin.audit.models import AuditEvent
@@ -197,6 +197,7 @@ WORDS = st.text(st.sampled_from(string.ascii_letters + string.digits + "=+-@',;\
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(WORDS, st.lists(WORDS, max_size=3), st.booleans()), min_size=1, max_size=4))
+@example(rows=[("'=1+1", ["'-", '"', "a;b"], True), ("-", ["=x"], False), ("-5", [], True)])
 def test_an_export_that_is_imported_changes_nothing(cast, own_many, rows):
     BulkChange.objects.all().delete()
     start = OwnedNumber.objects.count()
