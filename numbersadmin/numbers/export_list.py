@@ -10,6 +10,7 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import F
 from django.utils import timezone
 from xlsxwriter.format import Format
 from xlsxwriter.workbook import Workbook
@@ -28,6 +29,17 @@ READ = (
     "number country type capabilities labels owner__username owner__full_name cost_centre status price_per_month"
     " setup_price currency acquired_at acquired_from acquired_to acquired_basis acquired_note"
 ).split()
+
+
+ORDERS = {  # those of the list; amounts are put in order within each currency, never across
+    "number": ("number",),
+    "country": ("country", "number"),
+    "owner": ("owner__username", "number"),
+    "cost_centre": ("cost_centre", "number"),
+    "since": ("acquired_to", "number"),
+    "state": ("status", "number"),
+    "price": ("currency", "price_per_month", "number"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +104,17 @@ def columns_of(names: Sequence[str]) -> list[Column]:
 
 def _rows(found: OwnedNumberQuerySet) -> Iterator[Any]:
     return found.values_list(*READ, named=True).iterator(chunk_size=CHUNK)
+
+
+def in_order(found: OwnedNumberQuerySet, sort: str) -> OwnedNumberQuerySet:
+    """The numbers in the order of the list; `sort` is a key of ORDERS, `-key` downwards."""
+    down = sort.startswith("-")
+    return found.order_by(
+        *(
+            F(key).desc(nulls_last=True) if down and key != "currency" else F(key).asc(nulls_last=True)
+            for key in (*ORDERS[sort.removeprefix("-")], "id")
+        )
+    )
 
 
 def csv_lines(found: OwnedNumberQuerySet, names: Sequence[str] = (), *, zone: tzinfo) -> Iterator[str]:

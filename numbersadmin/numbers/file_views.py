@@ -13,7 +13,6 @@ from numbersadmin.numbers import bulk_planning, export_list, importing
 from numbersadmin.numbers.bulk_forms import ImportForm, Selection, in_words
 from numbersadmin.numbers.importing import Unreadable
 from numbersadmin.numbers.models import BulkChange, BulkKind
-from numbersadmin.numbers.selectors import in_order
 from numbersadmin.web import HtmxRequest, require
 
 BAD_SHOWN = 500
@@ -25,7 +24,7 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 def export_csv(request: HtmxRequest) -> HttpResponseBase:
     """The numbers that the list shows, or the ticked ones, for programs."""
     selection = Selection.of(request.GET, all_without_ticks=True)
-    found = in_order(selection.found, selection.wanted.sort)
+    found = export_list.in_order(selection.found, selection.wanted.sort)
     lines = export_list.csv_lines(found, _columns(request), zone=timezone.get_current_timezone())
     return _csv(lines, "owned-numbers.csv")
 
@@ -55,7 +54,7 @@ def export_xlsx(request: HtmxRequest) -> HttpResponseBase:
         return render(request, "numbers/too_many.html", context, status=422)
     count = f"{selection.found.order_by().count():,}"
     chunks = export_list.xlsx_chunks(
-        in_order(selection.found, selection.wanted.sort),
+        export_list.in_order(selection.found, selection.wanted.sort),
         _columns(request),
         about=export_list.about_list(filters=filters, count=count, who=str(request.user), now=now),
         zone=timezone.get_current_timezone(),

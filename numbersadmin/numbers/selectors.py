@@ -176,11 +176,6 @@ def _order(sort: str) -> list[Any]:
     ]
 
 
-def in_order(found: OwnedNumberQuerySet, sort: str) -> OwnedNumberQuerySet:
-    """The same numbers in the order of the list."""
-    return found.order_by(*_order(sort))
-
-
 def _totals(found: OwnedNumberQuerySet, *, counted: bool) -> tuple[int, Totals, int]:
     """How many there are, what those not ended cost per month, and how many of these have no known price."""
     still_paid = ~Q(status=Status.ENDED)
