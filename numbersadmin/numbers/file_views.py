@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from numbersadmin import export
 from numbersadmin.numbers import bulk_planning, export_list, importing
+from numbersadmin.numbers.bulk import Left
 from numbersadmin.numbers.bulk_forms import ImportForm, Selection, in_words
 from numbersadmin.numbers.importing import Unreadable
 from numbersadmin.numbers.models import BulkChange, BulkKind
@@ -98,7 +99,10 @@ def _planned(request: HtmxRequest, content: str) -> tuple[BulkChange | None, lis
     now = timezone.now()
     change = BulkChange(kind=BulkKind.IMPORT, actor=request.user, created_at=now)
     change.preview = {"lines": len(found.lines), "ignored": found.ignored[:20]}
-    rows = ((row, found.changes[row.pk], None) for row in bulk_planning.each_id(sorted(found.changes)))
+    rows = (
+        (row, found.changes[row.pk], Left.SAME if row.pk in found.same else None)
+        for row in bulk_planning.each_id(sorted(found.changes))
+    )
     return bulk_planning.plan(change=change, rows=rows, now=now), []
 
 

@@ -4,7 +4,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from django.db import connection
 
 from numbersadmin.accounts.models import User
 from numbersadmin.export import uncell
+from numbersadmin.numbers.bulk import Left, fields_of
 from numbersadmin.numbers.forms import label_list
 from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.numbers.selectors import digits_of, may_edit
@@ -69,12 +70,16 @@ class Line:
 
 @dataclass(slots=True)
 class File:
-    """The lines of a file; `ignored` are columns that are not read, `changes` ids with what each number gets."""
+    """The lines of a file; `ignored` are columns that are not read, `changes` ids with what each number gets.
+
+    `same`: ids of those that have it already, whoever may change them.
+    """
 
     lines: list[Line] = field(default_factory=list)
     bad: list[Bad] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     changes: dict[int, dict[str, Any]] = field(default_factory=dict)
+    same: set[int] = field(default_factory=set)
 
 
 def most_lines() -> int:
@@ -250,10 +255,14 @@ def resolve(found: File, actor: User) -> None:
         rows = _records({line.number for line in lines})
         for line in lines:
             try:
-                row = _the_one(line, rows.get(line.number, []), actor)
+                row = _the_one(line, rows.get(line.number, []))
                 wanted = line.wanted
                 if "owner" in wanted:
                     wanted = wanted | {"owner": people.find(wanted["owner"], row)}
+                if not _differs(row, wanted):
+                    found.same.add(row.pk)
+                elif not may_edit(actor, row):
+                    raise Misunderstood(line.number, Left.NOT_YOURS.label)
                 before = first.setdefault(row.pk, line)
                 if found.changes.setdefault(row.pk, wanted) != wanted:
                     why = f"Twice with different values: also in line {before.line}"
@@ -270,7 +279,15 @@ def _records(numbers: set[str]) -> dict[str, list[OwnedNumber]]:
     return rows
 
 
-def _the_one(line: Line, rows: list[OwnedNumber], actor: User) -> OwnedNumber:
+def _differs(row: OwnedNumber, wanted: Mapping[str, Any]) -> bool:
+    """Would anything change? A line that says what is there already is nobody's to refuse."""
+    fields = fields_of(row)
+    return any(
+        (value["replace"] if name == "labels" else value) != fields[name] for name, value in wanted.items()
+    )
+
+
+def _the_one(line: Line, rows: list[OwnedNumber]) -> OwnedNumber:
     """The record that a line means."""
     ours = [row for row in rows if row.ended_to is None]
     if not rows:
@@ -283,10 +300,6 @@ def _the_one(line: Line, rows: list[OwnedNumber], actor: User) -> OwnedNumber:
     if len(ours) > 1:
         raise Misunderstood(
             line.number, "It is on record more than once: add a column “country” with its code"
-        )
-    if not may_edit(actor, ours[0]):
-        raise Misunderstood(
-            line.number, "It belongs to somebody else: they, an approver or finance can change it"
         )
     return ours[0]
 

@@ -103,13 +103,21 @@ def test_every_bad_line_is_named_and_nothing_is_done(signed_in, cast, two, own, 
     said = dict(bad_lines(text, cast.manager))
     expected = {
         2: "shortened this number", 3: "not one of our numbers", 4: "no longer ours", 5: "No user name",
-        6: "disabled", 7: "belongs to somebody else", 9: "Twice with different values: also in line 8",
+        6: "disabled", 7: "Belongs to somebody else", 9: "Twice with different values: also in line 8",
         10: "More than 4 columns", 11: "This is no number", 12: "at most 100", 13: "longer than 40",
         14: "There is no number", 15: "not closed",
     }  # fmt: skip
     assert {line: words in said[line] for line, words in expected.items()} == dict.fromkeys(expected, True)
     assert facts(two[0]) == ("manager", "Retail", ["otp"])
     assert not BulkChange.objects.exists()
+
+
+def test_a_line_that_says_what_is_there_is_no_mistake_whoever_owns_the_number(signed_in, cast, two, own):
+    own("447860041119", owner=cast.finance, cost_centre="Theirs")
+    text = "447860041119,finance,Theirs\n4930226104,,Mine\n"
+    page = signed_in("manager").get(send(signed_in("manager"), text).url).content.decode()
+    assert "Change 1 number?" in page
+    assert "Already so" in page
 
 
 def test_bad_lines_are_summed_up_by_reason():
