@@ -5,6 +5,7 @@ Works in a state directory of its own, on SQLite, or on the database that DATABA
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.export import fill, set_up, watched
 
 
-def measure(numbers: int) -> None:
+def measure() -> None:
     """Preview and do each kind of change, one after the other."""
     from django.utils import timezone
 
@@ -23,7 +24,6 @@ def measure(numbers: int) -> None:
     from numbersadmin.numbers import bulk_applying, bulk_planning, bulk_undo, export_list, importing
     from numbersadmin.numbers.models import BulkChange, BulkKind, OwnedNumber
 
-    fill(0, numbers)
     actor = User.objects.get(username="person1")
     RoleGrant.objects.create(user=actor, role="approver")
     every, zone, made = OwnedNumber.objects.all(), timezone.get_current_timezone(), []
@@ -63,14 +63,21 @@ def measure(numbers: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--numbers", type=int, default=100_000)
+    parser.add_argument("--fill", action="store_true", help=argparse.SUPPRESS)
     wanted = parser.parse_args()
+    if wanted.fill:
+        set_up()
+        fill(0, wanted.numbers)
+        return
     with tempfile.TemporaryDirectory() as folder:
         os.environ["VAR_DIR"] = folder
         set_up()
         from django.core.management import call_command
 
         call_command("migrate", verbosity=0)
-        measure(wanted.numbers)
+        # in a process of its own: memory that it had used and given back would hide what is measured
+        subprocess.run([sys.executable, __file__, "--fill", "--numbers", str(wanted.numbers)], check=True)
+        measure()
 
 
 if __name__ == "__main__":
