@@ -49,7 +49,17 @@ def cell(value: Any) -> str:
     elif isinstance(value, dict):
         value = json.dumps(value, ensure_ascii=False, sort_keys=True)
     text = str(value).replace("\0", "")
-    return f"'{text}" if text.startswith(_RISKY) and not _NUMBER.fullmatch(text) else text
+    return f"'{text}" if _is_risky(text) else text
+
+
+def uncell(text: str) -> str:
+    """What `cell` made this of: without the apostrophe that it put before a formula."""
+    return text[1:] if text.startswith("'") and _is_risky(text[1:]) else text
+
+
+def _is_risky(text: str) -> bool:
+    # One that has apostrophes before it already gets another, so that exactly one can be taken off again.
+    return text.lstrip("'").startswith(_RISKY) and not _NUMBER.fullmatch(text)
 
 
 def rows_csv(fields: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:

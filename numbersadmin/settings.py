@@ -355,29 +355,25 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_BEAT_SCHEDULER = (
     "celery.beat:Scheduler"  # no file: one torn by a kill would keep beat from starting again
 )
+
+
+def every(interval: float, task: str) -> dict[str, Any]:
+    """An entry of the schedule; a message that nobody took in time is replaced by the next."""
+    return {"task": f"numbersadmin.{task}", "schedule": interval, "options": {"expires": interval}}
+
+
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {
-        "task": "numbersadmin.orders.tasks.sweep",
-        "schedule": SWEEP_INTERVAL_SECONDS,
-        "options": {"expires": SWEEP_INTERVAL_SECONDS},
-    },
-    "abandon": {  # a killed worker's run is given up within two minutes (its lease and this)
-        "task": "numbersadmin.sync.tasks.abandon_dead",
-        "schedule": 15,
-        "options": {"expires": 15},
-    },
-    "settle_tally": {
-        "task": "numbersadmin.numbers.tasks.settle_tally",
-        "schedule": 60,
-        "options": {"expires": 60},
-    },
+    "sweep": every(SWEEP_INTERVAL_SECONDS, "orders.tasks.sweep"),
+    "sweep_changes": every(SWEEP_INTERVAL_SECONDS, "numbers.tasks.sweep_changes"),
+    # a killed worker's run is given up within two minutes (its lease and this)
+    "abandon": every(15, "sync.tasks.abandon_dead"),
+    "settle_tally": every(60, "numbers.tasks.settle_tally"),
 }
 if SYNC_INTERVAL_SECONDS:
-    CELERY_BEAT_SCHEDULE["sync"] = {
-        "task": "numbersadmin.sync.tasks.sync_periodically",
-        "schedule": SYNC_INTERVAL_SECONDS,
-        "options": {"expires": SYNC_INTERVAL_SECONDS},
-    }
+    CELERY_BEAT_SCHEDULE["sync"] = every(SYNC_INTERVAL_SECONDS, "sync.tasks.sync_periodically")
+
+# Forms ----------------------------------------------------------------------------------------------------------
+DATA_UPLOAD_MAX_MEMORY_SIZE = 11_000_000  # pasted lines of an import: it says itself when they are too many
 
 # Logs -----------------------------------------------------------------------------------------------------------
 LOGGING = {

@@ -62,6 +62,7 @@
   const refresh = (form) => {
     const rows = all("[data-row]", form);
     const ticked = rows.filter((box) => box.checked);
+    const once = [...new Map(ticked.map((box) => [box.value, box])).values()]; // a row may stand in a table and in a list
     const head = one("[data-all]", form);
     const bar = one("[data-abar]", form);
     rows.forEach((box) => box.closest("tr, li")?.classList.toggle("sel", box.checked));
@@ -71,7 +72,7 @@
       head.indeterminate = ticked.length > 0 && !head.checked;
     }
     if (!bar) return;
-    const chosen = ticked.concat(all("[data-kept-row]", form));
+    const chosen = once.concat(all("[data-kept-row]", form));
     const { noun, nouns, max } = bar.dataset;
     const over = max && chosen.length > Number(max);
     bar.classList.toggle("on", chosen.length > 0);

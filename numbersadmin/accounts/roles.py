@@ -31,7 +31,7 @@ SEE = {
 
 PERMISSIONS: dict[str, frozenset[str]] = {
     Role.VIEWER: frozenset(SEE),
-    Role.MANAGER: frozenset(SEE | {"orders.submit", "numbers.edit_own", "sync.start"}),
+    Role.MANAGER: frozenset(SEE | {"orders.submit", "numbers.edit_own", "numbers.bulk", "sync.start"}),
     Role.APPROVER: frozenset(
         SEE
         | {
@@ -43,6 +43,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "numbers.edit_own",
             "numbers.edit",
             "numbers.protect",
+            "numbers.bulk",
             "sync.start",
             "sync.decide",
             "costs.export",
@@ -58,7 +59,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "policies.confirm",
             "budgets.edit",
         }
-        | {"numbers.edit_own", "numbers.edit", "numbers.protect", "numbers.state_date"}
+        | {"numbers.edit_own", "numbers.edit", "numbers.protect", "numbers.bulk", "numbers.state_date"}
         | {"sync.start", "sync.decide", "sync.release"}
         | {"costs.export", "audit.view_all", "audit.export"}
     ),
@@ -70,6 +71,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "orders.resume",
             "orders.stop",
             "policies.propose",
+            "numbers.bulk",
+            "numbers.undo_any",
             "sync.start",
             "sync.decide",
             "sync.release",

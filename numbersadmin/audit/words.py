@@ -44,6 +44,9 @@ VERBS = {
     "view.changed": Words("View changed", "bookmark"),
     "view.deleted": Words("View deleted", "bookmark"),
     "view.list_changed": Words("List set up", "columns-3"),
+    "bulk.changed": Words("Many numbers changed", "tag"),
+    "bulk.imported": Words("Numbers changed from a file", "tag"),
+    "bulk.undone": Words("Bulk change undone", "history", "warn"),
     "order.submitted": Words("Ordered", "plus"),
     "order.approved": Words("Approved", "check", "ok"),
     "order.rejected": Words("Rejected", "x", "bad"),
@@ -91,6 +94,7 @@ VERBS = {
 KINDS = {
     "number": "Owned numbers",
     "view": "Saved views",
+    "bulk": "Bulk changes",
     "order": "Orders",
     "item": "Items of orders",
     "policy": "Rules",
@@ -105,6 +109,7 @@ PAGES = {
     "budget": "/policies/budgets/",
     "stop": "/policies/",
     "ownednumber": "/numbers/{}/",
+    "bulkchange": "/numbers/change/{}/",
     "order": "/orders/{}/",
     "syncrun": "/sync/{}/",
 }

@@ -1,6 +1,6 @@
 """What people send about owned numbers: the filters of the list, and who a number belongs to."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,12 +10,12 @@ from django.db.models import Q
 from numbersadmin.accounts.models import User
 from numbersadmin.accounts.roles import Role
 from numbersadmin.formats import capability_label, country_name
+from numbersadmin.numbers.bulk import MOST_LABELS
 from numbersadmin.numbers.listing import SORTS
 from numbersadmin.numbers.models import OwnedNumber, Status
 from numbersadmin.numbers.selectors import ACTIVE, EVERY, NOBODY, NumberFilter
 from numbersadmin.numbers.tally import Choices
 
-MOST_LABELS = 20
 LONGEST_LABEL = 40
 STATES = [
     (ACTIVE, "Ours now"),
@@ -139,6 +139,16 @@ def query_of(wanted: NumberFilter, **changes: Any) -> str:
     return urlencode(kept, doseq=True)
 
 
+def label_list(words: Iterable[str]) -> list[str]:
+    """Labels written one way, each once. Raises ValidationError when there are too many or one is too long."""
+    labels = list(dict.fromkeys(filter(None, (" ".join(one.split()) for one in words))))
+    if len(labels) > MOST_LABELS:
+        raise forms.ValidationError(f"At most {MOST_LABELS} labels.")
+    if long := [one for one in labels if len(one) > LONGEST_LABEL]:
+        raise forms.ValidationError(f"“{long[0]}” is longer than {LONGEST_LABEL} letters.")
+    return labels
+
+
 class ProtectForm(forms.Form):
     """Why a number is protected, or needs it no more."""
 
@@ -181,13 +191,7 @@ class EditForm(forms.Form):
 
     def clean_labels(self) -> list[str]:
         """The labels, each once, in the order given."""
-        labels = [" ".join(one.split()) for one in self.cleaned_data["labels"].split(",")]
-        labels = list(dict.fromkeys(one for one in labels if one))
-        if len(labels) > MOST_LABELS:
-            raise forms.ValidationError(f"At most {MOST_LABELS} labels.")
-        if long := [one for one in labels if len(one) > LONGEST_LABEL]:
-            raise forms.ValidationError(f"“{long[0]}” is longer than {LONGEST_LABEL} letters.")
-        return labels
+        return label_list(self.cleaned_data["labels"].split(","))
 
     def clean_cost_centre(self) -> str:
         return " ".join(self.cleaned_data["cost_centre"].split())

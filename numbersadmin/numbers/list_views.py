@@ -43,6 +43,8 @@ def list_numbers(request: HtmxRequest) -> HttpResponseBase:
         "filtered": wanted != NumberFilter(sort=wanted.sort),
         **_views(wanted, request.user.username, wishes, kept),
         "query": query_of(wanted),
+        "may_edit": request.user.can("numbers.edit_own"),
+        "may_protect": request.user.can("numbers.protect"),
         "query_data": QueryDict(query_of(wanted)),
         "fragment": fragment,
         **_table(found, wishes, wanted),
@@ -82,7 +84,7 @@ def _table(found: listing.NumberList, wishes: Wishes, wanted: NumberFilter) -> d
     return {
         "found": found,
         "columns": shown,
-        "before_price": 1 + sum(shown[name] for name in COLUMNS if name != "price"),
+        "before_price": 2 + sum(shown[name] for name in COLUMNS if name != "price"),
         "count": many,
         "nothing": not found.rows,
         "place": f"{place} of {many[0].lower()}{many[1:]} number{'' if found.count == 1 else 's'}",

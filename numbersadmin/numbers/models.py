@@ -236,3 +236,76 @@ class ListPreference(models.Model):
 
     def __str__(self) -> str:
         return f"list of {self.person_id}"
+
+
+class BulkKind(models.TextChoices):
+    """Where a bulk change comes from."""
+
+    CHANGE = "change", "Bulk change"
+    IMPORT = "import", "Import"
+    UNDO = "undo", "Undo"
+
+
+class BulkState(models.TextChoices):
+    """How far a bulk change is. `draft`: previewed, nothing done; `refused`: an import of which nothing was done."""
+
+    DRAFT = "draft", "Preview"
+    WAITING = "waiting", "Under way"
+    DONE = "done", "Done"
+    REFUSED = "refused", "Nothing changed"
+
+
+class BulkChange(models.Model):
+    """One change of many owned numbers, planned number by number when it is previewed (docs/bulk.md)."""
+
+    kind = models.CharField(max_length=10, choices=BulkKind.choices)
+    state = models.CharField(max_length=10, choices=BulkState.choices, default=BulkState.DRAFT)
+    actor = models.ForeignKey(User, on_delete=models.PROTECT, related_name="bulk_changes")
+    undoes = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="undoings")
+    wanted = models.JSONField(default=dict)  # what all get; empty where each number has its own
+    preview = models.JSONField(default=dict)  # what the person was shown
+    back = models.CharField(max_length=2000, blank=True)  # query of the list it was chosen from
+    reason = models.CharField(max_length=500, blank=True)
+    planned = models.PositiveIntegerField(default=0)
+    changed = models.PositiveIntegerField(default=0)
+    left = models.PositiveIntegerField(default=0)  # planned, but not changed after all
+    created_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)  # until then a worker has it
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["undoes"],
+                condition=~Q(state__in=["draft", "refused"]),
+                name="bulk_change_undone_once",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["state", "lease_until"], name="bulk_change_by_state"),
+            models.Index(fields=["confirmed_at"], name="bulk_change_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.pk}"
+
+    def get_absolute_url(self) -> str:
+        """Its page."""
+        return f"/numbers/change/{self.pk}/"
+
+
+class BulkBatch(models.Model):
+    """At most 500 numbers of a bulk change: what was planned, and once done what became of each."""
+
+    change = models.ForeignKey(BulkChange, on_delete=models.CASCADE, related_name="batches")
+    done = models.BooleanField(default=False)
+    plan = models.JSONField()  # [id, version as previewed, what it gets or null for what all get]
+    results = models.JSONField(default=list)  # [id, before, after], the changed fields only
+    left = models.JSONField(default=list)  # [id, why]
+
+    class Meta:
+        indexes = [models.Index(fields=["change", "done", "id"], name="bulk_batch_by_change")]
+
+    def __str__(self) -> str:
+        return f"batch {self.pk} of {self.change_id}"
