@@ -13,6 +13,7 @@ urlpatterns = [
     path("numbers/<int:number_id>/cancel/", cancel_number, name="cancel-number"),
     path("numbers/", include("numbersadmin.numbers.urls")),
     path("costs/", include("numbersadmin.costs.urls")),
+    path("attestation/", include("numbersadmin.attestation.urls")),
     path("audit/", include("numbersadmin.audit.urls")),
     path("sync/", include("numbersadmin.sync.urls")),
 ]

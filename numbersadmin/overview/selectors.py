@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.db.models import QuerySet, Sum
 
 from numbersadmin.accounts.models import User
+from numbersadmin.attestation.selectors import Asks, asks_of
 from numbersadmin.audit import selectors as audit
 from numbersadmin.costs import selectors as costs
 from numbersadmin.formats import money_text
@@ -32,6 +33,7 @@ class FrontPage:
     confirm: list[Resolution]  # unknown outcomes that somebody found out, and this person may confirm
     rules: list[ApprovalPolicy]  # proposals that this person may confirm
     paused: list[Order]
+    attests: Asks  # sheets to answer, and numbers that were handed over to them
     missing: list[OwnedNumber]
     missing_count: int
     mine: list[OrderRow]
@@ -46,6 +48,7 @@ class FrontPage:
     def asks(self) -> int:
         """How many things ask something of this person."""
         others = len(self.unknown) + len(self.confirm) + len(self.rules) + len(self.paused)
+        others += self.attests.count
         return self.needs_count + others + (1 if self.missing_count else 0)
 
     @property
@@ -80,6 +83,7 @@ def front_page(person: User, now: datetime) -> FrontPage:
         confirm=orders.waiting_resolutions(person)[:SHOWN],
         rules=list(waiting_for_confirmation(person)[:SHOWN]),
         paused=list(orders.paused_orders()[:SHOWN]) if person.can("orders.resume") else [],
+        attests=asks_of(person),
         missing=list(missing[:3]),
         missing_count=missing.count(),
         mine=list(mine.object_list),

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from numbersadmin.accounts.models import User
+from numbersadmin.attestation.selectors import asks_of
 from numbersadmin.formats import ago, when
 from numbersadmin.orders.selectors import waiting_for
 from numbersadmin.policies.selectors import current_stop, waiting_for_confirmation
@@ -53,6 +54,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "shell": {
             "waiting": waiting_for(person).count(),
             "policies": waiting_for_confirmation(person).count(),
+            "attestation": asks_of(person).count,
             "health": health,
             "banners": banners,
             "sandbox": settings.SANDBOX,
