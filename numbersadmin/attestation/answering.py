@@ -50,7 +50,7 @@ def note_choice(
     lines = lines.filter(choice="") if rest else lines.filter(pk__in=list(line_ids))
     with transaction.atomic():
         # The sheet first: whoever answers it at this moment either counts these choices or is told of them.
-        touched = Sheet.objects.filter(pk=sheet.pk, state__in=WAITING, round__open_mark=True)
+        touched = Sheet.objects.filter(pk=sheet.pk, state__in=WAITING)
         if not touched.update(version=F("version") + 1):
             raise _who_was_first(sheet)
         count = lines.update(
@@ -147,8 +147,12 @@ def _carry_out(actor: User, sheet: Sheet, version: int, now: datetime) -> list[O
 
 
 def _claim(sheet: Sheet, actor: User, version: int, now: datetime) -> bool:
-    """Of two answers at once one gets it, and only as it was seen."""
-    mine = Sheet.objects.filter(pk=sheet.pk, version=version, state__in=WAITING, round__open_mark=True)
+    """Of two answers at once one gets it, and only as it was seen.
+
+    The conditions are on the row alone: PostgreSQL looks again only at those when it had to wait for the other.
+    That the round is open needs no condition, because closing it ends every sheet that waits.
+    """
+    mine = Sheet.objects.filter(pk=sheet.pk, version=version, state__in=WAITING)
     answered = {"state": SheetState.ANSWERED, "answered_at": now, "answered_by": actor}
     return bool(mine.update(version=F("version") + 1, **answered))
 

@@ -44,14 +44,14 @@ def close(*, actor: User, found: Round, reason: str, now: datetime) -> None:
     reason = _check(actor, reason)
     if not found.ready_at:
         raise AttestationError("This attestation is still being prepared. Try again in a minute.")
-    with transaction.atomic():
-        if not _close(found, now, closed_by=actor, close_reason=reason):
-            found.refresh_from_db()
-            raise Overtaken(f"This attestation was closed already, on {when(found.closed_at)}.")
+    with transaction.atomic():  # sheets, lines, round: the order in which an answer touches them
         sheets = found.sheets.filter(state__in=WAITING)
         unanswered = sheets.update(state=SheetState.UNANSWERED, version=F("version") + 1)
         lines = _end(found, LineState.OPEN, LineState.UNANSWERED, Verdict.UNANSWERED, actor, now)
         lapsed = _end(found, LineState.HANDING, LineState.RETURNED, Verdict.LAPSED, actor, now)
+        if not _close(found, now, closed_by=actor, close_reason=reason):
+            found.refresh_from_db()
+            raise Overtaken(f"This attestation was closed already, on {when(found.closed_at)}.")
         after = {"sheets_unanswered": unanswered, "numbers_unanswered": lines, "hand_overs_lapsed": lapsed}
         record(actor=actor, verb="attestation.closed", subject=found, at=now, after=after, reason=reason)
 
@@ -64,10 +64,11 @@ def _close(found: Round, now: datetime, **more: object) -> bool:
 def _end(found: Round, old: LineState, new: LineState, verdict: Verdict, actor: User, now: datetime) -> int:
     count = 0
     while batch := list(found.lines.filter(state=old).order_by("pk").values_list("pk", flat=True)[:BATCH]):
+        if Line.objects.filter(pk__in=batch, state=old).update(state=new) != len(batch):
+            raise Overtaken("Somebody answered at this very moment. Look again, then close it.")
         Decision.objects.bulk_create(
             [Decision(line_id=pk, verdict=verdict, by=actor, at=now) for pk in batch], batch_size=500
         )
-        Line.objects.filter(pk__in=batch).update(state=new)
         count += len(batch)
     return count
 
@@ -79,9 +80,7 @@ def extend(*, actor: User, sheet: Sheet, due_on: date, reason: str, now: datetim
     if not first <= due_on or (due_on - first).days > LONGEST_DAYS:
         raise AttestationError(f"Choose a day from today to {LONGEST_DAYS} days ahead.", field="due_on")
     with transaction.atomic():
-        mine = Sheet.objects.filter(
-            pk=sheet.pk, state__in=WAITING, round__open_mark=True, due_on=sheet.due_on
-        )
+        mine = Sheet.objects.filter(pk=sheet.pk, state__in=WAITING, due_on=sheet.due_on)
         if not mine.update(state=SheetState.OPEN, due_on=due_on, told=0, version=F("version") + 1):
             raise Overtaken("This sheet was answered or given more time meanwhile. Look at it again.")
         record(
