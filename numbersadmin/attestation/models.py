@@ -141,7 +141,8 @@ class Sheet(models.Model):
     @property
     def look(self) -> Look:
         """How its state is shown."""
-        return words.SHEETS[self.state]
+        nobodys = self.owner_id is None and self.state == SheetState.OPEN
+        return words.NOBODYS if nobodys else words.SHEETS[self.state]
 
 
 class Line(models.Model):

@@ -100,7 +100,7 @@ def _show(request: HtmxRequest, found: Sheet, form: ChoiceForm | None = None) ->
         "sheet": found,
         "round": found.round,
         "page": selectors.sheet_page(found, show, request.GET.get("page", "1")),
-        "groups": [group for group in groups.values() if group.count or group.key != "skipped"],
+        "groups": [group for group in groups.values() if group.count or (may and group.key != "skipped")],
         "count": sum(group.count for group in groups.values()),
         "left": groups[selectors.NOT_CHOSEN].count,
         "tabs": _tabs(groups, show),

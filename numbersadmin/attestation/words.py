@@ -8,6 +8,7 @@ SHEETS = {
     "answered": Look("ok", "circle-check", "Answered"),
     "unanswered": Look("warn", "help-circle", "Never answered"),
 }
+NOBODYS = Look("info", "hourglass", "Waits for an administrator")
 LINES = {
     "keep": Look("", "check", "Keep"),
     "hand_over": Look("info", "users", "Hand over"),
