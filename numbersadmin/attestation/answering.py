@@ -169,13 +169,13 @@ def _decide(
     now: datetime,
 ) -> int:
     """Keep a decision for each of these lines and move them on, in batches; how many there were."""
-    count = 0
-    while batch := list(lines.order_by("pk")[:BATCH]):
+    count, last = 0, 0
+    while batch := list(lines.filter(pk__gt=last).order_by("pk")[:BATCH]):
         Decision.objects.bulk_create(
             [Decision(line=line, by=actor, at=now, **facts(line)) for line in batch], batch_size=500
         )
         Line.objects.filter(pk__in=[line.pk for line in batch]).update(state=state)
-        count += len(batch)
+        count, last = count + len(batch), batch[-1].pk
     return count
 
 

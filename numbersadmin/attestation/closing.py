@@ -62,14 +62,15 @@ def _close(found: Round, now: datetime, **more: object) -> bool:
 
 
 def _end(found: Round, old: LineState, new: LineState, verdict: Verdict, actor: User, now: datetime) -> int:
-    count = 0
-    while batch := list(found.lines.filter(state=old).order_by("pk").values_list("pk", flat=True)[:BATCH]):
+    count, last = 0, 0
+    lines = found.lines.filter(state=old).order_by("pk").values_list("pk", flat=True)
+    while batch := list(lines.filter(pk__gt=last)[:BATCH]):
         if Line.objects.filter(pk__in=batch, state=old).update(state=new) != len(batch):
             raise Overtaken("Somebody answered at this very moment. Look again, then close it.")
         Decision.objects.bulk_create(
             [Decision(line_id=pk, verdict=verdict, by=actor, at=now) for pk in batch], batch_size=500
         )
-        count += len(batch)
+        count, last = count + len(batch), batch[-1]
     return count
 
 

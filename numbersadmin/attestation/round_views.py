@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
 from numbersadmin import export
-from numbersadmin.attestation import selectors, services, tasks
+from numbersadmin.attestation import record, selectors, services, tasks
 from numbersadmin.attestation.errors import AttestationError
 from numbersadmin.attestation.forms import ExtendForm, ReasonForm
 from numbersadmin.attestation.models import WAITING, Round, Sheet
@@ -35,7 +35,7 @@ def round_page(request: HtmxRequest, round_id: int) -> HttpResponse:
 def export_csv(request: HtmxRequest, round_id: int) -> StreamingHttpResponse:
     """Every number of a round with its decisions, as a file."""
     found = get_object_or_404(Round, pk=round_id)
-    rows = export.rows_csv(selectors.EXPORT_FIELDS, selectors.export_rows(found))
+    rows = export.rows_csv(record.EXPORT_FIELDS, record.export_rows(found))
     response = StreamingHttpResponse((row.encode() for row in rows), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="attestation-{found.pk}.csv"'
     return response

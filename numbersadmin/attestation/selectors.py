@@ -1,6 +1,6 @@
 """What pages of attestation need to know: what asks something of a person, a sheet, a round, and its export."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,6 @@ from numbersadmin.attestation.models import (
     Round,
     Sheet,
     SheetState,
-    Verdict,
 )
 from numbersadmin.money import Totals
 from numbersadmin.numbers.models import OwnedNumber, Status
@@ -346,39 +345,3 @@ def rounds() -> QuerySet[Round]:
 def sheets_of(person: User) -> QuerySet[Sheet]:
     """The sheets of one's own, newest first."""
     return Sheet.objects.filter(owner=person).select_related("round", "owner", "answered_by").order_by("-pk")
-
-
-EXPORT_FIELDS = (
-    "attestation owner number country price_per_month currency cost_centre state choice to_person reason order"
-    " answered_by answered_at followed followed_by followed_at"
-).split()
-
-
-def export_rows(found: Round) -> Iterator[dict[str, Any]]:
-    """Every number of a round with what was decided on it, one at a time."""
-    lines = found.lines.select_related("sheet__owner", "owned_number").prefetch_related(
-        "decisions__by", "decisions__to_person"
-    )
-    for line in lines.order_by("sheet", "pk").iterator(chunk_size=2000):
-        decided = sorted(line.decisions.all(), key=lambda one: one.pk)
-        answer = next(iter(decided), None)
-        followed = decided[1] if len(decided) > 1 else None
-        yield {
-            "attestation": found.pk,
-            "owner": line.sheet.owner.username if line.sheet.owner else None,
-            "number": line.owned_number.number,
-            "country": line.owned_number.country,
-            "price_per_month": line.price_per_month,
-            "currency": line.currency or None,
-            "cost_centre": line.cost_centre,
-            "state": line.state,
-            "choice": answer.verdict if answer else None,
-            "to_person": answer.to_person.username if answer and answer.to_person else None,
-            "reason": answer.reason if answer else "",
-            "order": answer.order_id if answer else None,
-            "answered_by": answer.by.username if answer and answer.verdict != Verdict.UNANSWERED else None,
-            "answered_at": answer.at if answer and answer.verdict != Verdict.UNANSWERED else None,
-            "followed": followed.verdict if followed else None,
-            "followed_by": followed.by.username if followed else None,
-            "followed_at": followed.at if followed else None,
-        }

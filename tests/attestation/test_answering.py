@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from numbersadmin.attestation import notices, opening, selectors, services
+from numbersadmin.attestation import notices, opening, record, selectors, services
 from numbersadmin.attestation.models import Decision, Line, Round, Sheet
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.numbers.models import EndBasis
@@ -315,7 +315,7 @@ def test_a_round_closes_by_itself_when_all_is_answered(begun: Round, cast: Any, 
     assert Round.objects.get().open_mark
     services.take_over(actor=cast.manager, line_ids=[company["f"].attestation_lines.get().pk], now=now)
     assert not Round.objects.get().open_mark
-    rows = list(selectors.export_rows(begun))
+    rows = list(record.export_rows(begun))
     assert len(rows) == 5
     [handed] = [row for row in rows if row["number"] == F]
     assert (handed["choice"], handed["to_person"], handed["followed"], handed["followed_by"]) == (
