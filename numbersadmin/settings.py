@@ -43,11 +43,11 @@ def switch(name: str, default: bool) -> bool:
     return value in ON if value else default
 
 
-def seconds(name: str, default: int, least: int) -> int:
-    """A whole number of seconds, or of anything else counted, not below `least`."""
+def seconds(name: str, default: int, least: int, most: int = 10_000_000) -> int:
+    """A whole number of seconds, or of anything else counted, from `least` to `most`."""
     value = text(name, str(default))
-    if not (value.isascii() and value.isdigit()) or not least <= int(value) <= 10_000_000:
-        stop(name, f"'{value}' is not a whole number of at least {least}.", str(default))
+    if not (value.isascii() and value.isdigit()) or not least <= int(value) <= most:
+        stop(name, f"'{value}' is not a whole number from {least} to {most}.", str(default))
     return int(value)
 
 
@@ -140,6 +140,10 @@ LIST_PAGE_SIZE = seconds("LIST_PAGE_SIZE", 100, 1)
 SYNC_INTERVAL_SECONDS = seconds("SYNC_INTERVAL_SECONDS", 900, 0)  # 0 switches the periodic sync off
 SWEEP_INTERVAL_SECONDS = seconds("SWEEP_INTERVAL_SECONDS", 60, 1)
 SETTLE_INTERVAL_SECONDS = seconds("SETTLE_INTERVAL_SECONDS", 60, 1)
+ATTESTATION_EVERY_MONTHS = seconds(
+    "ATTESTATION_EVERY_MONTHS", 3, 0, 24
+)  # 0: when an administrator starts one
+ATTESTATION_DAYS = seconds("ATTESTATION_DAYS", 14, 1, 90)  # to answer
 
 # Time -----------------------------------------------------------------------------------------------------------
 USE_TZ = True
@@ -173,6 +177,7 @@ INSTALLED_APPS = [
     "numbersadmin.overview",
     "numbersadmin.costs",
     "numbersadmin.sync",
+    "numbersadmin.attestation",
     "numbersadmin.available",
     "numbersadmin.orders",
     "numbersadmin.policies",
@@ -365,6 +370,7 @@ def every(interval: float, task: str) -> dict[str, Any]:
 CELERY_BEAT_SCHEDULE = {
     "sweep": every(SWEEP_INTERVAL_SECONDS, "orders.tasks.sweep"),
     "sweep_changes": every(SWEEP_INTERVAL_SECONDS, "numbers.tasks.sweep_changes"),
+    "attestation": every(SWEEP_INTERVAL_SECONDS, "attestation.tasks.tend"),
     # a killed worker's run is given up within two minutes (its lease and this)
     "abandon": every(15, "sync.tasks.abandon_dead"),
     "settle_tally": every(60, "numbers.tasks.settle_tally"),

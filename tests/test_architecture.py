@@ -11,6 +11,7 @@ ORDER = [
     "overview",
     "costs",
     "sync",
+    "attestation",
     "available",
     "orders",
     "policies",

@@ -47,6 +47,8 @@ def start(tmp_path: Path, variables: dict[str, str], show: str = "''") -> subpro
         ("PROVIDER_RATE_LIMITS", {"PROVIDER_RATE_LIMITS": "2"}),
         ("SYNC_INTERVAL_SECONDS", {"SYNC_INTERVAL_SECONDS": "15m"}),
         ("SWEEP_INTERVAL_SECONDS", {"SWEEP_INTERVAL_SECONDS": "0"}),
+        ("ATTESTATION_EVERY_MONTHS", {"ATTESTATION_EVERY_MONTHS": "25"}),
+        ("ATTESTATION_DAYS", {"ATTESTATION_DAYS": "0"}),
         ("LIST_PAGE_SIZE", {"LIST_PAGE_SIZE": "-1"}),
         ("WEB_THREADS", {"WEB_THREADS": "1"}),
         ("TIME_ZONE", {"TIME_ZONE": "Mars/Olympus"}),

@@ -25,17 +25,21 @@ SEE = {
     "costs.view",
     "sync.view",
     "audit.view",
+    "attestation.answer",  # what one owns oneself, and what is handed over to one
     "me.view",
     "sandbox.control",  # its page exists only with the sandbox, so that anyone can see how the product behaves
 }
 
 PERMISSIONS: dict[str, frozenset[str]] = {
     Role.VIEWER: frozenset(SEE),
-    Role.MANAGER: frozenset(SEE | {"orders.submit", "numbers.edit_own", "numbers.bulk", "sync.start"}),
+    Role.MANAGER: frozenset(
+        SEE | {"orders.submit", "orders.give_back", "numbers.edit_own", "numbers.bulk", "sync.start"}
+    ),
     Role.APPROVER: frozenset(
         SEE
         | {
             "orders.submit",
+            "orders.give_back",
             "orders.approve",
             "orders.decide",
             "orders.confirm_outcome",
@@ -48,7 +52,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "sync.decide",
             "costs.export",
         }
-        | {"audit.view_all", "audit.export"}
+        | {"audit.view_all", "audit.export", "attestation.view_all"}
     ),
     Role.FINANCE: frozenset(
         SEE
@@ -61,7 +65,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         }
         | {"numbers.edit_own", "numbers.edit", "numbers.protect", "numbers.bulk", "numbers.state_date"}
         | {"sync.start", "sync.decide", "sync.release"}
-        | {"costs.export", "audit.view_all", "audit.export"}
+        | {"costs.export", "audit.view_all", "audit.export", "attestation.view_all"}
+        | {"orders.give_back"}
     ),
     Role.ADMIN: frozenset(
         SEE
@@ -80,7 +85,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "audit.view_all",
             "audit.export",
         }
-        | {"provider.credentials"}
+        | {"provider.credentials", "attestation.view_all", "attestation.manage"}
+        | {"orders.give_back"}  # in an attestation, for owners who did not answer; another person approves
     ),
 }
 

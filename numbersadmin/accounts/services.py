@@ -9,11 +9,24 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
+from numbersadmin.accounts.mailing import mails, send
 from numbersadmin.accounts.middleware import SEEN_AT, SIGNED_IN_AT
 from numbersadmin.accounts.models import RoleGrant, User
 from numbersadmin.accounts.roles import Role
 from numbersadmin.audit.services import record
 
+__all__ = [
+    "BACKEND",
+    "PersonRefused",
+    "add_person",
+    "change_password",
+    "disable_person",
+    "mails",
+    "send",
+    "set_preferences",
+    "sign_in",
+    "sign_out",
+]
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 

@@ -5,7 +5,12 @@ from typing import Any
 from django.db import migrations
 
 # table -> column that may be set to NULL once (an address is personal data); None where nothing may change
-TABLES: dict[str, str | None] = {"audit_auditevent": "ip", "orders_decision": None, "policies_budget": None}
+TABLES: dict[str, str | None] = {
+    "audit_auditevent": "ip",
+    "orders_decision": None,
+    "policies_budget": None,
+    "attestation_decision": None,
+}
 
 _POSTGRES_FUNCTION = """
 CREATE OR REPLACE FUNCTION numbersadmin_append_only() RETURNS trigger AS $$

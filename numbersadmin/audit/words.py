@@ -84,6 +84,16 @@ VERBS = {
     "sync.abandoned": Words("Sync given up", "alert-triangle", "warn"),
     "sync.prices_withheld": Words("Most prices not told", "alert-triangle", "warn"),
     "sync.gap": Words("Gap between syncs", "alert-triangle", "warn"),
+    "attestation.opened": Words("Attestation opened", "checklist"),
+    "attestation.prepared": Words("Attestation prepared", "checklist"),
+    "attestation.noted": Words("Choice noted", "edit"),
+    "attestation.answered": Words("Sheet answered", "circle-check", "ok"),
+    "attestation.overdue": Words("Sheet not answered in time", "clock", "warn"),
+    "attestation.extended": Words("More time to answer", "calendar"),
+    "attestation.taken_over": Words("Number taken over", "check", "ok"),
+    "attestation.refused": Words("Number not taken over", "x", "warn"),
+    "attestation.void": Words("Hand-over had no object", "ban"),
+    "attestation.closed": Words("Attestation closed", "lock"),
     "user.added": Words("Person added", "user"),
     "user.disabled": Words("Person disabled", "lock", "warn"),
     "user.changed": Words("Preferences changed", "user"),
@@ -101,6 +111,7 @@ KINDS = {
     "budget": "Budgets",
     "orders": "Stops",
     "sync": "Syncs",
+    "attestation": "Attestation",
     "user": "People",
     "sandbox": "Sandbox",
 }
@@ -112,6 +123,8 @@ PAGES = {
     "bulkchange": "/numbers/change/{}/",
     "order": "/orders/{}/",
     "syncrun": "/sync/{}/",
+    "round": "/attestation/rounds/{}/",
+    "sheet": "/attestation/{}/",
 }
 
 

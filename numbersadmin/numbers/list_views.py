@@ -43,9 +43,7 @@ def list_numbers(request: HtmxRequest) -> HttpResponseBase:
         "filtered": wanted != NumberFilter(sort=wanted.sort),
         **_views(wanted, request.user.username, wishes, kept),
         "query": query_of(wanted),
-        "may_edit": request.user.can("numbers.edit_own"),
-        "may_protect": request.user.can("numbers.protect"),
-        "query_data": QueryDict(query_of(wanted)),
+        **_may(request.user),
         "fragment": fragment,
         **_table(found, wishes, wanted),
     }
@@ -53,6 +51,11 @@ def list_numbers(request: HtmxRequest) -> HttpResponseBase:
     if fragment:
         response["HX-Push-Url"] = request.path + _query(wanted, request.GET)
     return response
+
+
+def _may(person: Any) -> dict[str, bool]:
+    """What the bar offers this person to do with ticked numbers."""
+    return {"may_edit": person.can("numbers.edit_own"), "may_protect": person.can("numbers.protect")}
 
 
 def _page(wanted: NumberFilter, sent: QueryDict) -> tuple[listing.NumberList, bool]:
@@ -84,6 +87,7 @@ def _table(found: listing.NumberList, wishes: Wishes, wanted: NumberFilter) -> d
     return {
         "found": found,
         "columns": shown,
+        "query_data": QueryDict(query_of(wanted)),
         "before_price": 2 + sum(shown[name] for name in COLUMNS if name != "price"),
         "count": many,
         "nothing": not found.rows,

@@ -16,6 +16,7 @@ from django.db.models.lookups import IContains
 from numbersadmin.accounts.models import User
 from numbersadmin.numbers import as_of as as_of  # also for other apps
 from numbersadmin.numbers import history as history  # also for other apps
+from numbersadmin.numbers import rows as rows  # also for other apps
 from numbersadmin.numbers import since as since  # also for other apps
 from numbersadmin.numbers.models import NumberTally, OwnedNumber, OwnedNumberQuerySet, Status
 

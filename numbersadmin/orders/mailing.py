@@ -1,59 +1,20 @@
-"""Making a mail about an order for one reader, and sending mails. A lost mail loses nothing: pages tell it all."""
+"""What a mail about an order says of it: the decision card in words, links, and what people wrote, quoted."""
 
-import contextlib
-import logging
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
 from django.urls import reverse
-from django.utils import timezone
 
-from numbersadmin.accounts.models import User
-from numbersadmin.formats import NBSP, country_name, money_text, phone_intl, when
+from numbersadmin.formats import country_name, money_text, phone_intl, when
 from numbersadmin.orders.brief import Brief, briefs
 from numbersadmin.orders.ledger import Ledger, cancel_ledgers, purchase_ledgers
 from numbersadmin.orders.models import Kind, Order, OrderItem, State
 from numbersadmin.orders.quotes import Quote
 from numbersadmin.orders.selectors import OVER, current_quote, shown_quote
 
-logger = logging.getLogger(__name__)
-
-LONGEST_SUBJECT = 120
 MOST_NUMBERS = 10  # of an order are named in a mail
-SEND_SECONDS = 45.0  # for the mails of one occasion; what is left then is not sent
 SENT = (State.EXECUTING, State.DONE, State.UNKNOWN)
-
-
-def mails(people: Iterable[User], subject: str, write: Callable[[User], Iterable[str]]) -> list[EmailMessage]:
-    """One mail for each of these people who is active and has an address; `write` gives the lines of its text.
-
-    Each is written in its reader's time zone, and addressed to its reader alone.
-    """
-    made = []
-    for person in {person.pk: person for person in people}.values():
-        if not (person.is_active and person.email):
-            continue
-        with timezone.override(ZoneInfo(person.time_zone or settings.TIME_ZONE)):
-            text = "\n".join(write(person)).replace(NBSP, " ").strip()
-        made.append(
-            EmailMessage(
-                subject=one_line(subject),
-                body=f"{text}\n",
-                to=[person.email],
-                headers={"Auto-Submitted": "auto-generated"},  # no answer from who is away
-            )
-        )
-    return made
-
-
-def one_line(text: str) -> str:
-    """Text that may stand in a header: what people wrote can hold line breaks."""
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return line if len(line) <= LONGEST_SUBJECT else f"{line[: LONGEST_SUBJECT - 1]}…"
 
 
 def link(order: Order, name: str = "order", *more: int) -> str:
@@ -142,29 +103,3 @@ def _quote(item: OrderItem) -> Quote:
     if item.state in SENT and item.executed_quote:
         return Quote.from_json(item.executed_quote)
     return shown_quote(item) if item.state == State.PENDING else current_quote(item)
-
-
-# Sending ---------------------------------------------------------------------------------------------------------
-
-
-def send(messages: Sequence[EmailMessage]) -> int:
-    """Hand them to the mail server over one connection; how many it took. What fails is logged, never raised."""
-    if not messages:
-        return 0
-    connection, sent, ends = get_connection(), 0, time.monotonic() + SEND_SECONDS
-    for message in messages:
-        if time.monotonic() > ends:
-            logger.warning("%d mails are not sent: the mail server is too slow", len(messages) - sent)
-            break
-        try:
-            sent += connection.send_messages([message]) or 0
-        except (OSError, ValueError) as error:  # smtplib's own errors are OSErrors
-            logger.warning("a mail (%s) was not sent: %s: %s", message.subject, type(error).__name__, error)
-            _close(connection)  # the next one gets a connection of its own
-    _close(connection)
-    return sent
-
-
-def _close(connection: object) -> None:
-    with contextlib.suppress(OSError):
-        connection.close()  # type: ignore[attr-defined]

@@ -11,9 +11,10 @@ from django.core.mail import EmailMessage
 
 from numbersadmin.accounts.models import User
 from numbersadmin.accounts.selectors import holders_of
+from numbersadmin.accounts.services import mails
 from numbersadmin.formats import look, money_text, phone_intl, when
 from numbersadmin.orders.detail import changes, price_lines
-from numbersadmin.orders.mailing import card, first_of, link, mails, quoted, what
+from numbersadmin.orders.mailing import card, first_of, link, quoted, what
 from numbersadmin.orders.models import (
     LIVE,
     Decision,

@@ -33,6 +33,7 @@ from numbersadmin.orders.submitting import (
     MOST_ITEMS,
     note_altered_form,
     submit_cancel,
+    submit_give_back,
     submit_purchase,
 )
 from numbersadmin.orders.sweeping import Swept, sweep
@@ -73,6 +74,7 @@ __all__ = [
     "resume",
     "seal_offers",
     "submit_cancel",
+    "submit_give_back",
     "submit_purchase",
     "sweep",
     "withdraw",

@@ -1,4 +1,4 @@
-"""Asking for numbers, and asking to give one back: the checks, and the order that comes of it."""
+"""Asking for numbers, and asking to give some back: the checks, and the order that comes of it."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -113,6 +113,79 @@ def submit_cancel(
         raise
 
 
+def submit_give_back(
+    *,
+    actor: User,
+    numbers: Sequence[OwnedNumber],
+    owner: User | None,
+    reason: str,
+    form_token: str,
+    now: datetime,
+) -> list[Order]:
+    """Ask to give several numbers back on the last day of the paid month: one order, or one for each MOST_BULK.
+
+    For a caller that has them confirmed together, so no number is typed. May run in the caller's transaction;
+    then all of them are asked for, or none. The same token again gives the same orders.
+    """
+    parts = [numbers[start : start + MOST_BULK] for start in range(0, len(numbers), MOST_BULK)]
+    with transaction.atomic():
+        return [
+            _give_back(actor, part, owner, reason, f"{form_token}-{serial}", now)
+            for serial, part in enumerate(parts, start=1)
+        ]
+
+
+def _give_back(
+    actor: User,
+    numbers: Sequence[OwnedNumber],
+    owner: User | None,
+    reason: str,
+    form_token: str,
+    now: datetime,
+) -> Order:
+    if first := _sent_before(actor, form_token):
+        return first
+    cost_centre = _cost_centres(numbers)
+    _check_request(actor, reason, cost_centre, form_token, permission="orders.give_back")
+    for owned in numbers:
+        if owned.status == Status.ENDED:
+            raise NotOwnedAnyMore(
+                f"{phone_intl(owned.number)} is no longer yours. There is nothing to cancel."
+            )
+    order = Order(
+        kind=Kind.CANCEL,
+        requester=actor,
+        reason=reason.strip(),
+        owner=owner,
+        cost_centre=cost_centre,
+        form_token=form_token,
+        timing=Timing.MONTH_END,
+        created_at=now,
+        expires_at=now + timedelta(days=PENDING_DAYS),
+    )
+    items = [_item(order, Quote.of_owned(owned, now), now) for owned in numbers]
+    for item, owned in zip(items, numbers, strict=True):
+        item.owned_number = owned
+    try:
+        _check_not_cancelled(*numbers)
+        return _save(order, items, now)
+    except IntegrityError:  # another order for one of them, or this very one, was made at the same moment
+        if first := _sent_before(actor, form_token):
+            return first
+        _check_not_cancelled(*numbers)
+        raise
+
+
+def _cost_centres(numbers: Sequence[OwnedNumber]) -> str:
+    """All that the numbers are charged to, as far as there is room: a cancellation touches no budget."""
+    names = sorted({owned.cost_centre for owned in numbers if owned.cost_centre})
+    text = ", ".join(names)
+    while len(text) > LONGEST_COST_CENTRE:
+        names.pop()
+        text = f"{', '.join(names)} and others"
+    return text
+
+
 def _sent_before(actor: User, form_token: str) -> Order | None:
     """The order that this form already made; nobody else's form makes one."""
     first = Order.objects.filter(form_token=form_token).first() if form_token else None
@@ -121,8 +194,10 @@ def _sent_before(actor: User, form_token: str) -> Order | None:
     return first
 
 
-def _check_request(actor: User, reason: str, cost_centre: str, form_token: str) -> None:
-    if not actor.can("orders.submit"):
+def _check_request(
+    actor: User, reason: str, cost_centre: str, form_token: str, permission: str = "orders.submit"
+) -> None:
+    if not actor.can(permission):
         raise NotAllowed("Your role does not order or cancel numbers. Ask an account manager.")
     if not form_token or len(form_token) > 64:
         raise Incomplete("This form is out of date. Open the page again.")
@@ -162,9 +237,10 @@ def _check_not_ordered(quotes: Sequence[Quote]) -> None:
         raise AlreadyOrdered(f"{number} is already in order {order}. Leave it out, or wait for that order.")
 
 
-def _check_not_cancelled(owned: OwnedNumber) -> None:
-    for order in live_cancels([owned.pk]).values():
-        raise AlreadyOrdered(f"Order {order} to cancel {phone_intl(owned.number)} is still going on.")
+def _check_not_cancelled(*numbers: OwnedNumber) -> None:
+    known = {owned.pk: owned.number for owned in numbers}
+    for pk, order in live_cancels(known).items():
+        raise AlreadyOrdered(f"Order {order} to cancel {phone_intl(known[pk])} is still going on.")
 
 
 def _check_typed(number: str, typed: str) -> None:

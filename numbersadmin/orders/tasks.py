@@ -12,8 +12,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from numbersadmin import web
+from numbersadmin.accounts.services import send
 from numbersadmin.audit.models import AuditEvent
-from numbersadmin.orders import mailing, notices, sweeping
+from numbersadmin.orders import notices, sweeping
 from numbersadmin.orders.models import Order
 from numbersadmin.provider.client import get_provider
 
@@ -87,7 +88,7 @@ def _nudge(task: Task, kwargs: dict[str, Any]) -> None:
 def tell(*, what: str, order_id: int = 0, item_id: int = 0) -> None:
     """Mail what happened to whom it concerns (orders/notices.py)."""
     with web.acting("celery"):
-        mailing.send(notices.mails_for(what, order_id=order_id, item_id=item_id, now=timezone.now()))
+        send(notices.mails_for(what, order_id=order_id, item_id=item_id, now=timezone.now()))
 
 
 def tell_later(what: str, **ids: int) -> None:

@@ -5,9 +5,12 @@ Every step may be done twice: what is done already is left as it is, so an inter
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from numbersadmin import web
 from numbersadmin.accounts.models import User
+from numbersadmin.attestation import services as attestation
+from numbersadmin.attestation.models import Choice, Round, Sheet, SheetState
 from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.numbers.services import assign
 from numbersadmin.orders import services as orders
@@ -55,7 +58,7 @@ class Player:
                 getattr(self, step.do)(**step.facts)
             except sandbox_control.SandboxSilent:
                 raise
-            except (orders.OrderError, sandbox_control.SandboxSaysNo) as no:
+            except (orders.OrderError, attestation.AttestationError, sandbox_control.SandboxSaysNo) as no:
                 self.skipped.append(f"{step.at:%Y-%m-%d %H:%M} {step.do}: {no}")
 
     def pick_up(self, at: datetime) -> None:
@@ -172,6 +175,30 @@ class Player:
             labels=labels,
             reason=reason,
         )
+
+    def open_attestation(self) -> None:
+        """The administrator asks every owner which numbers to keep."""
+        found = Round.objects.first()
+        if found is None:
+            found = attestation.open_round(actor=self.people["admin"], now=self.clock())
+        attestation.fill(round_id=found.pk, now=self.clock())
+
+    def answer_attestation(self, who: str, to: str = "", count: int = 0) -> None:
+        """An owner hands the first few numbers over to somebody, keeps the others, and answers."""
+        person = self.people[who]
+        sheet = (
+            Sheet.objects.filter(owner=person, state=SheetState.OPEN).select_related("round", "owner").first()
+        )
+        if sheet is None:
+            return
+        facts: dict[str, Any] = {"actor": person, "sheet": sheet, "now": self.clock()}
+        ids = list(sheet.lines.order_by("pk").values_list("pk", flat=True)[:count])
+        if ids:
+            attestation.note_choice(**facts, choice=Choice.HAND_OVER, line_ids=ids, to_person=self.people[to])
+        if sheet.lines.filter(choice="").exists():
+            attestation.note_choice(**facts, choice=Choice.KEEP, rest=True)
+        sheet.refresh_from_db()
+        attestation.answer(**facts, version=sheet.version)
 
     # What happens at the provider ---------------------------------------------------------------------------
 

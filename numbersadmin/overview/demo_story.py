@@ -179,6 +179,9 @@ class _Writer:
             (18.2, "order", {"size": 3, "ending": "withdrawn"}),
             (12.4, "order", {"size": 1, "ending": "moved"}),
             (8.6, "give_back", {}),
+            (8.4, "attest", {"act": "open_attestation"}),
+            (5.2, "attest", {"act": "answer_attestation", "who": "finance"}),
+            (3.1, "attest", {"act": "answer_attestation", "who": "approver", "to": "manager", "count": 2}),
             (6.5, "reprice", {"countries": 1}),
             (4.2, "find", {"kept": True}),
             (2.3, "order", {"size": 2}),
@@ -354,6 +357,10 @@ class _Writer:
         if number := self._one_of_ours():
             del self.ours[number.number]
             self._step(at, "outside", act="cancel", number=number.number)
+
+    def _tell_attest(self, at: datetime, act: str, **facts: Any) -> None:
+        """Each owner is asked which numbers to keep; some have answered, the others still have time."""
+        self._step(at, act, **facts)
 
     def _tell_reprice(self, at: datetime, countries: int) -> None:
         """The provider changes what our numbers in some countries cost."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.db.models import QuerySet, Sum
 
 from numbersadmin.accounts.models import User
+from numbersadmin.attestation.selectors import Asks, asks_of
 from numbersadmin.audit import selectors as audit
 from numbersadmin.available.selectors import asks_to_answer
 from numbersadmin.costs import selectors as costs
@@ -33,6 +34,7 @@ class FrontPage:
     confirm: list[Resolution]  # unknown outcomes that somebody found out, and this person may confirm
     rules: list[ApprovalPolicy]  # proposals that this person may confirm
     paused: list[Order]
+    attests: Asks  # sheets to answer, and numbers that were handed over to them
     missing: list[OwnedNumber]
     missing_count: int
     asked_for: int  # numbers that somebody asks for and this person may give
@@ -48,7 +50,8 @@ class FrontPage:
     def asks(self) -> int:
         """How many things ask something of this person."""
         others = len(self.unknown) + len(self.confirm) + len(self.rules) + len(self.paused)
-        return self.needs_count + others + (1 if self.missing_count else 0) + (1 if self.asked_for else 0)
+        others += self.attests.count + bool(self.missing_count) + bool(self.asked_for)
+        return self.needs_count + others
 
     @property
     def other_totals(self) -> str:
@@ -82,6 +85,7 @@ def front_page(person: User, now: datetime) -> FrontPage:
         confirm=orders.waiting_resolutions(person)[:SHOWN],
         rules=list(waiting_for_confirmation(person)[:SHOWN]),
         paused=list(orders.paused_orders()[:SHOWN]) if person.can("orders.resume") else [],
+        attests=asks_of(person),
         missing=list(missing[:3]),
         missing_count=missing.count(),
         asked_for=asks_to_answer(person),

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from numbersadmin.accounts.models import User
+from numbersadmin.attestation.selectors import asks_of
 from numbersadmin.formats import ago, when
 from numbersadmin.orders.selectors import waiting_for
 from numbersadmin.policies.selectors import current_stop, waiting_for_confirmation
@@ -54,6 +55,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
             "waiting": waiting_for(person).count(),
             "policies": waiting_for_confirmation(person).count(),
             "sync": drifts_waiting_for(person),
+            "attestation": asks_of(person).count,
             "health": health,
             "banners": banners,
             "sandbox": settings.SANDBOX,

@@ -46,6 +46,8 @@ def addresses(page: Page) -> dict[str, str]:
         "costs-lines": f"/costs/{month}/lines/",
         "costs-number": f"/costs/numbers/{number}/",
         "costs-no-month": "/costs/1999-01/",
+        "attestation": "/attestation/",
+        **attestation(page),
         "audit": "/audit/",
         "sync": "/sync/",
         "sync-run": f"/sync/{sync_run(page)}/",
@@ -58,6 +60,12 @@ def addresses(page: Page) -> dict[str, str]:
         "go": "/go/?q=4",
         "go-list": "/go/list/",
     }
+
+
+def attestation(page: Page) -> dict[str, str]:
+    """The person's own sheet, and what answering it does."""
+    sheet = f"/attestation/{first(page, '/attestation/', 'li[data-sheet]', 'data-sheet')}/"
+    return {"attestation-sheet": sheet, "attestation-answer": f"{sheet}answer/"}
 
 
 def an_older_order(page: Page) -> str:

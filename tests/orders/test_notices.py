@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from django.core import mail
 
+from numbersadmin.accounts import mailing
 from numbersadmin.accounts.models import User
 from numbersadmin.accounts.roles import Role
-from numbersadmin.orders import mailing, notices, services, talking, tasks
+from numbersadmin.orders import notices, services, talking, tasks
 from numbersadmin.orders.models import Order, State
 from numbersadmin.orders.selectors import waiting_for, waiting_persons
 from tests.orders.desk import NUMBER, RU, SECOND, Desk, Offer, again, budget, item_of

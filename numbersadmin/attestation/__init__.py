@@ -1,0 +1,1 @@
+"""Attestation: once in a while each owner says which numbers to keep, hand over or give back."""
