@@ -198,6 +198,12 @@ class Control:
             self.planned.append(Planned(after["endpoint"], int(after.get("calls", 1)), wanted))
             return {"planned": len(self.planned)}
 
+    def _delete_outside(self, _: str) -> dict[str, int]:
+        """Forget what others were to do after calls that have not come."""
+        with self.lock:
+            self.planned = []
+        return {"planned": 0}
+
     def answered(self, endpoint: str) -> None:
         """A call has been answered, though not yet sent: do what others were to do right after it."""
         if not self.planned:
@@ -225,6 +231,8 @@ class Control:
         with store.change():
             number = self._find(wanted, place[act])
             if act == "purchase":
+                if store.find(f"number_key = ? AND {BOUGHT}", number.number_key):
+                    raise Wrong("already owned")  # a shared one, which stays for sale
                 number = acts.purchase(number, self.calls.switches, act="outside_purchase")
             elif act == "cancel":
                 acts.cancel(number, act="outside_cancel")

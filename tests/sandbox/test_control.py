@@ -63,6 +63,22 @@ def test_others_act_between_two_pages_of_a_list(sandbox, account):
     assert seen == {"0000", "0001", "0003", "9999"}  # 0002 is owned and was never listed, 0001 is gone
 
 
+def test_what_others_were_to_do_can_be_forgotten(sandbox, account):
+    sandbox.stock(owned=[{"number": NUMBER, "numberKey": "K"}])
+    sandbox.api("outside", {"act": "cancel", "number": NUMBER, "after": {"endpoint": "list_owned", "calls": 1}})
+    sandbox.api("outside", method="DELETE")
+    account.owned()
+    assert sandbox.acts() == []
+
+
+def test_others_cannot_buy_a_shared_number_twice_under_one_key(sandbox, account):
+    sandbox.stock(available=[{"number": NUMBER, "numberKey": "K", "shared": True}])
+    sandbox.api("outside", {"act": "purchase", "number": NUMBER})
+    with pytest.raises(AssertionError, match="already owned"):
+        sandbox.api("outside", {"act": "purchase", "number": NUMBER})
+    assert len(account.owned()) == 1
+
+
 def test_ledger_tells_what_was_bought_for_how_much(sandbox, account):
     sandbox.stock(
         available=[{"number": NUMBER, "numberKey": "K", "pricePerMonth": "31", "setupPrice": "2.50"}]

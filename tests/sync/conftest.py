@@ -68,6 +68,10 @@ class Mirror:
             events = events.filter(at__gte=run.started_at, at__lte=run.finished_at or self.now)
         return list(events.values_list("verb", flat=True))
 
+    def verbs_after(self, pk: int) -> list[str]:
+        """Events that came after one."""
+        return list(AuditEvent.objects.filter(pk__gt=pk).order_by("id").values_list("verb", flat=True))
+
     def event(self, verb: str) -> AuditEvent:
         """The last event of a kind."""
         return AuditEvent.objects.filter(verb=verb).latest("id")
