@@ -66,7 +66,16 @@ def start(
     sandbox = subprocess.Popen(SANDBOX, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert sandbox.stdout
     url = sandbox.stdout.readline().split()[-1]
-    command = [sys.executable, __file__, "--examples", str(examples), "--chance", str(chance), "--sandbox", url]
+    command = [
+        sys.executable,
+        __file__,
+        "--examples",
+        str(examples),
+        "--chance",
+        str(chance),
+        "--sandbox",
+        url,
+    ]
     ours = ("REDIS_", "INFOBIP_", "PROVIDER_", "SETTLE_", "SWEEP_", "LIST_", "SYNC_")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     if "DATABASE_URL" in clean:
@@ -103,7 +112,8 @@ def main() -> int:
     began, each = time.monotonic(), -(-given.examples // given.jobs)
     with tempfile.TemporaryDirectory(prefix="bench-history-") as folder:
         running = [
-            start(each, chance + 1_000_000 * job, f"{folder}/{job}", given.without, job) for job in range(given.jobs)
+            start(each, chance + 1_000_000 * job, f"{folder}/{job}", given.without, job)
+            for job in range(given.jobs)
         ]
         said = [player.communicate()[0] for _, player in running]
         for sandbox, _ in running:

@@ -128,8 +128,8 @@ def _ask_by_digits(verdict: Verdict, scene: Scene, listed: Listed, rekeyed: Mapp
             continue
         beat(scene.run, scene.clock())
         try:
-            moved = _other_keys(owned, listed(owned.number))
-            reason = f"{owned.number} is listed under another key" if moved else ""
+            there = _still_listed(owned, listed(owned.number))
+            reason = f"{owned.number} is listed when it is asked for by its digits" if there else ""
         except ProviderError as error:
             reason = error.text or error.kind
         if reason:
@@ -138,15 +138,15 @@ def _ask_by_digits(verdict: Verdict, scene: Scene, listed: Listed, rekeyed: Mapp
             verdict.reason = reason
 
 
-def _other_keys(owned: OwnedNumber, page: Page) -> bool:
-    """Does the provider list this number, or a row that nobody understands, under a key that we do not know?"""
+def _still_listed(owned: OwnedNumber, page: Page) -> bool:
+    """Is there this number, or a row that nobody understands, under its own key or one that we do not know?"""
     keys = {row.number_key for row in page.invalid if row.number_key}
     for row in page.numbers:
         same = (row.country, row.number) == (owned.country, owned.number)
         if same and row.reservation_status not in diff.NOT_CHARGED:
             keys.add(row.number_key)
-    keys -= set(OwnedNumber.objects.open().filter(number_key__in=keys).values_list("number_key", flat=True))
-    return bool(keys)
+    others = OwnedNumber.objects.open().filter(number_key__in=keys).exclude(pk=owned.pk)
+    return bool(keys - set(others.values_list("number_key", flat=True)))
 
 
 def _record_gone(scene: Scene, gone: list[OwnedNumber]) -> None:

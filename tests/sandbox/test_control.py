@@ -36,7 +36,9 @@ def test_outside_purchase_and_cancellation_are_acts_of_others(sandbox, account):
 
 
 def test_what_the_account_really_has_is_told_whatever_the_list_says(sandbox, account):
-    sandbox.stock(owned=[{"number": NUMBER, "numberKey": "K"}], available=[{"number": "441", "numberKey": "L"}])
+    sandbox.stock(
+        owned=[{"number": NUMBER, "numberKey": "K"}], available=[{"number": "441", "numberKey": "L"}]
+    )
     sandbox.switch(owned_empty=True, read_lag_seconds=60)
     account.buy("L")
     assert account.owned() == []
@@ -65,7 +67,9 @@ def test_others_act_between_two_pages_of_a_list(sandbox, account):
 
 def test_what_others_were_to_do_can_be_forgotten(sandbox, account):
     sandbox.stock(owned=[{"number": NUMBER, "numberKey": "K"}])
-    sandbox.api("outside", {"act": "cancel", "number": NUMBER, "after": {"endpoint": "list_owned", "calls": 1}})
+    sandbox.api(
+        "outside", {"act": "cancel", "number": NUMBER, "after": {"endpoint": "list_owned", "calls": 1}}
+    )
     sandbox.api("outside", method="DELETE")
     account.owned()
     assert sandbox.acts() == []

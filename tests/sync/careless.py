@@ -1,12 +1,12 @@
 """Our guards, one by one taken away: what the histories of two_sides.py have to find then."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
 from numbersadmin.provider.errors import NotOwned, ProviderError
-from numbersadmin.sync import absence, diff, lease, opening, reader, services
+from numbersadmin.sync import absence, asking, diff, lease, presence, reader, selectors, services
 from numbersadmin.sync.models import SyncRun
 
 
@@ -36,23 +36,22 @@ def _forgets_the_fence(run: SyncRun, now: Any, **progress: Any) -> None:
 
 
 _look_up = absence.look_up
-GUARDS: dict[str, list[tuple[Any, str, Callable[..., Any]]]] = {
-    "look-up": [(absence, "look_up", _believes_absence)],
-    "404": [(absence, "look_up", _takes_trouble_for_gone)],
-    "canary": [(absence, "_canary_silence", lambda scene, look: "")],
-    "completeness": [
-        (reader.Reading, "trouble", property(lambda self: "")),  # type: ignore[list-item]
-        (absence, "look_up", _believes_absence),
-    ],
-    "mass guard": [(diff, "too_many_gone", lambda gone, owned, listed: False), (absence, "look_up", _believes_absence)],
+_nothing = lambda *_: None  # noqa: E731
+DIGITS = (absence, "_ask_by_digits", _nothing)
+NO_LOOK = [(absence, "look_up", _believes_absence), DIGITS]
+# guard -> what replaces it; one that stands behind another is only missed when that is gone too
+GUARDS: dict[str, list[tuple[Any, str, Any]]] = {
+    "look-up": NO_LOOK,
+    "only 404": [(absence, "look_up", _takes_trouble_for_gone), DIGITS],
+    "canary": [(absence, "_canary_silence", lambda scene, look: ""), DIGITS],
+    "digits": [DIGITS],
+    "completeness": [(reader.Reading, "trouble", property(lambda self: ""))],
+    "mass guard": [(diff, "too_many_gone", lambda gone, owned, listed: False)],
     "fence": [
-        (lease, "beat", _forgets_the_fence),
-        (services, "beat", _forgets_the_fence),
-        (absence, "beat", _forgets_the_fence),
+        (module, "beat", _forgets_the_fence) for module in (lease, services, absence, presence, asking)
     ],
-    "own writes": [(absence.selectors, "own_writes", lambda since: absence.selectors.OwnWrites(frozenset(), frozenset()))],
-    "key change": [(diff.Records, "rekeyed_from", lambda self, facts, seen: None)],
-    "adoption": [(opening.orders, "adopt", lambda appeared, now: set())],
+    "own writes": [(selectors, "own_writes", lambda since: selectors.OwnWrites(frozenset(), frozenset()))],
+    "key change": [(diff.Records, "rekeyed_from", lambda self, facts, seen: None), DIGITS],
 }
 
 

@@ -1,7 +1,7 @@
 """What has to be true of our records, by themselves and beside what the provider really did (domain 18 to 26)."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,12 @@ from numbersadmin.audit.models import AuditEvent
 from numbersadmin.numbers.models import AcquiredBasis, NumberVersion, OwnedNumber, Status
 
 OPENED = ("number.purchased", "number.appeared", "number.adopted", "number.reacquired")
-CHANGED = ("number.price_changed", "number.capabilities_changed", "number.key_changed", "number.attributes_changed")
+CHANGED = (
+    "number.price_changed",
+    "number.capabilities_changed",
+    "number.key_changed",
+    "number.attributes_changed",
+)
 REMARKS = ("number.back_after_cancel", "number.listed_twice")
 ENDED = ("number.disappeared", "number.cancelled")
 
@@ -38,6 +43,15 @@ class Ours:
     key: str
 
 
+def truth(told: Iterable[dict[str, Any]], names: dict[int, str]) -> Truth:
+    """What the sandbox says is bought; `names` remembers the numbers of rows that have lost theirs."""
+    found: Truth = {}
+    for row in told:
+        name = names[row["id"]] = row["number"] or names[row["id"]]
+        found[row["id"], row["lives"]] = Bought(name, row["number_key"], row["shared"], row["shown"])
+    return found
+
+
 def ours() -> dict[int, Ours]:
     """Everything that is open by our records."""
     rows = OwnedNumber.objects.open().values_list("pk", "number", "number_key")
@@ -52,7 +66,9 @@ def falsely_ended(
     numbers = {old.number for at, old in before.items() if at in after and not old.shared}
     still = {each.number for each in open_after.values()}
     ended = [each for pk, each in open_before.items() if pk not in open_after]
-    return [each for each in ended if each.key in keys or (each.number in numbers and each.number not in still)]
+    return [
+        each for each in ended if each.key in keys or (each.number in numbers and each.number not in still)
+    ]
 
 
 def check(acts: Sequence[dict[str, Any]], hidden: Collection[str]) -> None:
@@ -140,6 +156,8 @@ def check_dates(owned: OwnedNumber, acts: Sequence[dict[str, Any]], *, exact: bo
 
 def _any(acts: Sequence[dict[str, Any]], owned: OwnedNumber, act: str, lo: datetime, hi: datetime) -> bool:
     return any(
-        act in each["act"] and each["number"] == owned.number and lo <= datetime.fromisoformat(each["at"]) <= hi
+        act in each["act"]
+        and each["number"] == owned.number
+        and lo <= datetime.fromisoformat(each["at"]) <= hi
         for each in acts
     )

@@ -8,7 +8,7 @@ from numbersadmin.provider import circuit, client
 from numbersadmin.provider.client import get_provider
 from numbersadmin.sync import scene
 from tests.orders.desk import Desk
-from tests.sync import two_sides
+from tests.sync import careless, two_sides
 from tests.sync.conftest import Mirror
 
 
@@ -29,5 +29,13 @@ def desk(mirror: Mirror, cast: Any, settings: Any, monkeypatch: pytest.MonkeyPat
 def test_no_number_is_falsely_ended_and_both_sides_agree_in_the_end(mirror, desk):
     """The same each time; bench/sync_history.py goes elsewhere."""
     did = two_sides.run(mirror, desk, examples=50, chance=20261125)
-    print(did)
     assert did["agreed"] > 30
+
+
+@pytest.mark.parametrize(
+    ("guard", "chance"), [("look-up", 3), ("only 404", 2), ("mass guard", 2), ("key change", 2), ("fence", 3)]
+)
+def test_the_histories_find_a_guard_that_is_missing(mirror, desk, guard, chance):
+    """The control, with histories that find it soon; bench/sync_history.py --without takes away the others too."""
+    with careless.without(guard), pytest.raises(AssertionError):
+        two_sides.run(mirror, desk, examples=8, chance=chance)
