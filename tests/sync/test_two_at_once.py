@@ -1,4 +1,4 @@
-"""Several starts at the same moment, each on a connection of its own: one run, and everybody else is told since when."""
+"""Several starts at the same moment, each on a connection of its own: one runs, the others are told since when."""
 
 import threading
 from collections.abc import Callable, Iterator

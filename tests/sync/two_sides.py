@@ -239,7 +239,7 @@ class TwoSides(RuleBasedStateMachine):
     def watched(self, end: Any = None, pace: int = 0) -> SyncRun | None:
         """Run it; nothing that was ours throughout has ended, and only complete runs end anything."""
         before, open_before, acts = self.truth(), sound.ours(), len(self.mirror.sandbox.acts())
-        last = SyncRun.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        last = newest_run()
         run = self.run(end, pace)
         after, open_after = self.truth(), sound.ours()
         wrong = sound.falsely_ended(before, after, open_before, open_after)
@@ -290,7 +290,8 @@ class TwoSides(RuleBasedStateMachine):
                 self.mirror.later(seconds=LEASE.total_seconds())
             return None
         facts: list[Any] = []
-        with AtWrite(nth, lambda at: facts.extend(self.overtake()), between=True) as overtaken:
+        last = newest_run()
+        with AtWrite(nth, lambda at: facts.extend(self.overtake(last)), between=True) as overtaken:
             run = self.mirror.sync(lambda page: turn(seconds=pace))
         self.did["overtaken"] += overtaken.acted
         if facts and facts[0]:
@@ -298,9 +299,9 @@ class TwoSides(RuleBasedStateMachine):
             assert self.mirror.facts() == facts[1:], "a run wrote although it had been given up"
         return None
 
-    def overtake(self) -> list[Any]:
+    def overtake(self, last: int) -> list[Any]:
         """The worker stands still; its run is given up, and another one reads and writes everything."""
-        alive = SyncRun.objects.filter(status=RunStatus.RUNNING).first()
+        alive = SyncRun.objects.filter(pk__gt=last, status=RunStatus.RUNNING).first()
         self.mirror.later(seconds=LEASE.total_seconds())
         self.mirror.sync()
         return [alive is not None, *self.mirror.facts()]
@@ -384,6 +385,11 @@ class TwoSides(RuleBasedStateMachine):
         self.mirror.sandbox.switch(**HONEST)
         self.lied = False
         forget_troubles()
+
+
+def newest_run() -> int:
+    """The id of the run that was started last."""
+    return SyncRun.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
 def stock(mirror: Mirror) -> None:
