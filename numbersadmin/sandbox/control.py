@@ -15,10 +15,10 @@ from numbersadmin.sandbox.answers import JSON, Answer
 from numbersadmin.sandbox.calls import Calls
 from numbersadmin.sandbox.clock import parse, text
 from numbersadmin.sandbox.faults import Plan
-from numbersadmin.sandbox.numbers import FOR_SALE, OWNED, changed_columns, dump, new_number
+from numbersadmin.sandbox.numbers import FOR_SALE, NOT_SHOWN_YET, OWNED, changed_columns, dump, new_number
 from numbersadmin.sandbox.specials import ODD_KEYS
 from numbersadmin.sandbox.stock import make
-from numbersadmin.sandbox.store import Number
+from numbersadmin.sandbox.store import EVERYTHING, Number
 from numbersadmin.sandbox.switches import Switches
 from numbersadmin.sandbox.traffic import ENDPOINTS, Traffic
 
@@ -90,6 +90,23 @@ class Control:
 
     def _get_ledger(self, _: Any) -> dict[str, Any]:
         return {"acts": self.calls.store.acts(), "requests": self.traffic.requests()}
+
+    def _get_bought(self, _: Any) -> dict[str, Any]:
+        """What the account really has, whatever lists say: one possession is one pair of id and lives."""
+        store = self.calls.store
+        with store.lock:
+            rows = [
+                row
+                for place in (OWNED, NOT_SHOWN_YET)
+                for row in store.page(place, EVERYTHING, store.count(place), 0)
+            ]
+        return {
+            "bought": [
+                {"id": row.id, "lives": row.lives, "number": row.number, "number_key": row.number_key,
+                 "shared": bool(row.shared), "shown": row.place == OWNED}
+                for row in rows
+            ]
+        }  # fmt: skip
 
     def _get_faults(self, _: Any) -> dict[str, Any]:
         return {"faults": self.faults.facts()}
@@ -181,6 +198,12 @@ class Control:
             self.planned.append(Planned(after["endpoint"], int(after.get("calls", 1)), wanted))
             return {"planned": len(self.planned)}
 
+    def _delete_outside(self, _: str) -> dict[str, int]:
+        """Forget what others were to do after calls that have not come."""
+        with self.lock:
+            self.planned = []
+        return {"planned": 0}
+
     def answered(self, endpoint: str) -> None:
         """A call has been answered, though not yet sent: do what others were to do right after it."""
         if not self.planned:
@@ -208,6 +231,8 @@ class Control:
         with store.change():
             number = self._find(wanted, place[act])
             if act == "purchase":
+                if store.find(f"number_key = ? AND {BOUGHT}", number.number_key):
+                    raise Wrong("already owned")  # a shared one, which stays for sale
                 number = acts.purchase(number, self.calls.switches, act="outside_purchase")
             elif act == "cancel":
                 acts.cancel(number, act="outside_cancel")

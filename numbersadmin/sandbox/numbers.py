@@ -80,6 +80,8 @@ def changed_columns(facts: str, wanted: Mapping[str, Any], omit: set[str]) -> di
     }
     if "numberKey" in stated:
         columns["number_key"] = str(stated.pop("numberKey"))
+    if "numberKey" in omit:
+        columns["number_key"] = None
     if "reservationStatus" in stated:
         columns["status"] = stated.pop("reservationStatus")
     return columns | _facts({name: value for name, value in stated.items() if name not in omit})

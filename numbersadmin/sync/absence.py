@@ -10,7 +10,7 @@ from numbersadmin.numbers import services as numbers
 from numbersadmin.numbers.models import EndBasis, OwnedNumber
 from numbersadmin.orders import services as orders
 from numbersadmin.provider.errors import BadAnswer, CredentialsRefused, NotOwned, ProviderError
-from numbersadmin.provider.schema import ProviderNumber
+from numbersadmin.provider.schema import Page, ProviderNumber
 from numbersadmin.sync import diff, selectors
 from numbersadmin.sync.drift import note, note_over, telling
 from numbersadmin.sync.lease import beat
@@ -23,6 +23,7 @@ CANARIES = 3  # numbers of the list that are tried for one that answers
 GIVE_UP = 3  # failed look-ups in a row after which the others are left for the next run
 
 Look = Callable[[str], ProviderNumber]
+Listed = Callable[[str], Page]
 
 
 @dataclass
@@ -46,10 +47,11 @@ def absent(scene: Scene, open_before: Iterable[str]) -> list[OwnedNumber]:
     return found
 
 
-def conclude(scene: Scene, missed: list[OwnedNumber], owned: int, look: Look) -> str:
+def conclude(scene: Scene, missed: list[OwnedNumber], owned: int, look: Look, listed: Listed) -> str:
     """Confirm each absence and record what came of it; returns why some stayed unclear.
 
-    `owned` counts what was open before. Above the guard nothing is concluded: the run keeps the ids as `held`.
+    `owned` counts what was open before; `look` asks for a key, `listed` for the list of some digits. Above the
+    guard nothing is concluded: the run keeps the ids as `held`.
     """
     rekeyed = _rekeyed(scene, missed)
     if diff.too_many_gone(len(missed) - len(rekeyed), owned, len(scene.seen)):
@@ -61,6 +63,7 @@ def conclude(scene: Scene, missed: list[OwnedNumber], owned: int, look: Look) ->
 def settle(scene: Scene, missed: list[OwnedNumber], look: Look, rekeyed: Mapping[int, Row]) -> str:
     """Ask for each absent number by its key and record the answers; returns why some stayed unclear."""
     verdict = look_up(missed, scene, look)
+    _ask_by_digits(verdict, scene, listed, rekeyed)
     _record_gone(scene, [each for each in verdict.gone if each.pk not in rekeyed])
     _record_rekeyed(scene, [(each, rekeyed[each.pk]) for each in verdict.gone if each.pk in rekeyed])
     _record_there(scene, verdict)
@@ -123,6 +126,34 @@ def _canary_silence(scene: Scene, look: Look) -> str:
         else:
             return ""
     return silence
+
+
+def _ask_by_digits(verdict: Verdict, scene: Scene, listed: Listed, rekeyed: Mapping[int, Row]) -> None:
+    """A key that is gone says nothing of its number: that may have a new key, in a row that the list skipped."""
+    for owned in list(verdict.gone):
+        if owned.shared or owned.pk in rekeyed:
+            continue
+        beat(scene.run, scene.clock())
+        try:
+            there = _still_listed(owned, listed(owned.number))
+            reason = f"{owned.number} is listed when it is asked for by its digits" if there else ""
+        except ProviderError as error:
+            reason = error.text or error.kind
+        if reason:
+            verdict.gone.remove(owned)
+            verdict.unclear.append(owned)
+            verdict.reason = reason
+
+
+def _still_listed(owned: OwnedNumber, page: Page) -> bool:
+    """Is there this number, or a row that nobody understands, under its own key or one that we do not know?"""
+    keys = {row.number_key for row in page.invalid if row.number_key}
+    for row in page.numbers:
+        same = (row.country, row.number) == (owned.country, owned.number)
+        if same and row.reservation_status not in diff.NOT_CHARGED:
+            keys.add(row.number_key)
+    others = OwnedNumber.objects.open().filter(number_key__in=keys).exclude(pk=owned.pk)
+    return bool(keys - set(others.values_list("number_key", flat=True)))
 
 
 def _record_gone(scene: Scene, gone: list[OwnedNumber]) -> None:

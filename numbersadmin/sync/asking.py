@@ -35,6 +35,12 @@ class Asking:
         """One number by its key. Raises NotOwned and the other ProviderErrors, or LostRun."""
         return self._patiently(lambda: self.provider.get_owned(number_key, caller="sync", wait=WAIT_SECONDS))
 
+    def listed(self, digits: str) -> Page:
+        """What the purchased list shows of some digits. Raises ProviderError, or LostRun."""
+        return self._patiently(
+            lambda: self.provider.list_owned(number=digits, caller="sync", wait=WAIT_SECONDS)
+        )
+
     def _patiently(self, ask: Callable[[], Answer]) -> Answer:
         self.calls += 1
         for tries_left in reversed(range(PATIENCE)):

@@ -139,7 +139,7 @@ def _carry_out(run: SyncRun, asking: Asking, clock: Clock, on_page: OnPage) -> N
     reason = ""
     if readings.complete:
         missed = absence.absent(scene, open_before)
-        reason = absence.conclude(scene, missed, len(open_before), asking.look)
+        reason = absence.conclude(scene, missed, len(open_before), asking.look, asking.listed)
         if run.held:
             status = RunStatus.GUARDED
         run.calibration = calibration.sample(asking.provider, now=clock())

@@ -35,6 +35,24 @@ def test_outside_purchase_and_cancellation_are_acts_of_others(sandbox, account):
     assert {act["request"] for act in sandbox.acts()} == {None}
 
 
+def test_what_the_account_really_has_is_told_whatever_the_list_says(sandbox, account):
+    sandbox.stock(
+        owned=[{"number": NUMBER, "numberKey": "K"}], available=[{"number": "441", "numberKey": "L"}]
+    )
+    sandbox.switch(owned_empty=True, read_lag_seconds=60)
+    account.buy("L")
+    assert account.owned() == []
+    told = {row["number"]: row for row in sandbox.api("bought")["bought"]}
+    assert [(row["number_key"], row["shown"]) for row in told.values()] == [("K", True), ("L", False)]
+    for act in ("cancel", "purchase"):
+        sandbox.api("outside", {"act": act, "number": NUMBER})
+    again = next(row for row in sandbox.api("bought")["bought"] if row["number"] == NUMBER)
+    assert again["id"] == told[NUMBER]["id"]
+    assert again["lives"] == told[NUMBER]["lives"] + 1
+    sandbox.api("outside", {"act": "change", "number": NUMBER, "omit": ["numberKey"]})
+    assert {row["number_key"] for row in sandbox.api("bought")["bought"]} == {None, "L"}
+
+
 def test_others_act_between_two_pages_of_a_list(sandbox, account):
     sandbox.stock(
         owned=[{"number": f"44786005{n:04}"} for n in range(4)], available=[{"number": "447860059999"}]
@@ -45,6 +63,24 @@ def test_others_act_between_two_pages_of_a_list(sandbox, account):
     assert [page["numberCount"] for page in pages] == [4, 4]  # no count betrays it
     seen = {n["number"][-4:] for page in pages for n in page["numbers"]}
     assert seen == {"0000", "0001", "0003", "9999"}  # 0002 is owned and was never listed, 0001 is gone
+
+
+def test_what_others_were_to_do_can_be_forgotten(sandbox, account):
+    sandbox.stock(owned=[{"number": NUMBER, "numberKey": "K"}])
+    sandbox.api(
+        "outside", {"act": "cancel", "number": NUMBER, "after": {"endpoint": "list_owned", "calls": 1}}
+    )
+    sandbox.api("outside", method="DELETE")
+    account.owned()
+    assert sandbox.acts() == []
+
+
+def test_others_cannot_buy_a_shared_number_twice_under_one_key(sandbox, account):
+    sandbox.stock(available=[{"number": NUMBER, "numberKey": "K", "shared": True}])
+    sandbox.api("outside", {"act": "purchase", "number": NUMBER})
+    with pytest.raises(AssertionError, match="already owned"):
+        sandbox.api("outside", {"act": "purchase", "number": NUMBER})
+    assert len(account.owned()) == 1
 
 
 def test_ledger_tells_what_was_bought_for_how_much(sandbox, account):

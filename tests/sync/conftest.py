@@ -8,6 +8,7 @@ import pytest
 
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.numbers.models import NumberVersion, OwnedNumber, Status
+from numbersadmin.provider import client
 from numbersadmin.provider.client import get_provider
 from numbersadmin.sync import services
 from numbersadmin.sync.models import SyncRun
@@ -67,6 +68,10 @@ class Mirror:
             events = events.filter(at__gte=run.started_at, at__lte=run.finished_at or self.now)
         return list(events.values_list("verb", flat=True))
 
+    def verbs_after(self, pk: int) -> list[str]:
+        """Events that came after one."""
+        return list(AuditEvent.objects.filter(pk__gt=pk).order_by("id").values_list("verb", flat=True))
+
     def event(self, verb: str) -> AuditEvent:
         """The last event of a kind."""
         return AuditEvent.objects.filter(verb=verb).latest("id")
@@ -89,5 +94,6 @@ def mirror(db: None, sandbox: Any, now: datetime, settings: Any) -> Mirror:
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client repeats failed calls at once instead of after a pause."""
-    monkeypatch.setattr("numbersadmin.provider.client.time.sleep", lambda seconds: None)
+    """The client repeats failed calls at once. Not by a `sleep` that returns: its watchdog would spin on that."""
+    monkeypatch.setattr(client, "BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(client, "BUSY_SECONDS", 0.001)

@@ -39,6 +39,37 @@ def test_a_number_gone_is_confirmed_and_ended(known):
     ]  # a number of the list, before and after
 
 
+def test_a_new_key_that_the_list_skips_is_no_number_gone(known, settings):
+    """Its old key is gone and its new one was not read: the list asked for its digits shows it."""
+    last = NUMBERS[-1]
+    known.outside("change", last, set={"numberKey": "new"})
+    settings.LIST_PAGE_SIZE = 19
+    known.sandbox.switch(wrong_count=19)  # so the second page, where it is, is not read
+    run = known.next_sync()
+    assert (run.status, run.ended, run.missing) == ("complete", 0, 1)
+    assert f"{last} is listed when it is asked for by its digits" in run.error
+    known.sandbox.switch(wrong_count=None)
+    known.next_sync()
+    assert (known.owned(last).status, known.owned(last).number_key) == (Status.OWNED, "new")
+    assert OwnedNumber.objects.count() == 20
+    assert known.event("number.key_changed").subject_id == known.owned(last).pk
+
+
+@pytest.mark.parametrize(
+    ("answer", "ended"),
+    [
+        ({"kind": "status", "status": 503}, 0),
+        ({"kind": "garbage"}, 0),
+        ({"kind": "status", "status": 200, "body": {"numbers": [], "numberCount": 0}}, 1),
+    ],
+)
+def test_the_look_by_digits_has_to_answer(known, no_pauses, answer, ended):
+    known.outside("cancel", LOST)
+    known.sandbox.fault("list_owned", skip=2, times=3, **answer)
+    run = known.next_sync()
+    assert (run.status, run.ended, run.missing) == ("complete", ended, 1 - ended)
+
+
 @pytest.mark.parametrize(
     ("kind", "details"),
     [
