@@ -8,6 +8,7 @@ from django.db import models
 
 from numbersadmin import web
 from numbersadmin.audit.models import ActorType, AuditEvent
+from numbersadmin.rows import insert
 
 Facts = Mapping[str, Any]
 
@@ -66,4 +67,4 @@ def record(**facts: Any) -> AuditEvent:
 
 def record_all(events: Iterable[AuditEvent]) -> None:
     """Save many events in the caller's transaction, as a sync does."""
-    AuditEvent.objects.bulk_create(events, batch_size=500)
+    insert(list(events))

@@ -130,6 +130,8 @@ class OwnedNumber(Facts):
         ]
         indexes = [
             models.Index(fields=["number", "id"], name="owned_number_by_number"),
+            models.Index(fields=["number_key", "id"], name="owned_number_by_key"),
+            models.Index(fields=["digest"], condition=~Q(status=Status.ENDED), name="owned_number_by_digest"),
             models.Index(fields=["status", "country", "number"], name="owned_number_by_country"),
             models.Index(fields=["cost_centre"], name="owned_number_by_cost_centre"),
         ]

@@ -18,6 +18,7 @@ from numbersadmin.audit.models import AuditEvent
 from numbersadmin.audit.services import event, record, record_all
 from numbersadmin.numbers.models import AcquiredBasis, EndBasis, Facts, NumberVersion, OwnedNumber, Status
 from numbersadmin.provider.schema import ProviderNumber
+from numbersadmin.rows import insert
 
 
 class Keep(Enum):
@@ -27,7 +28,6 @@ class Keep(Enum):
 
 
 KEEP: Final = Keep.KEEP
-BATCH = 500
 
 
 class NumberHasMoved(Exception):
@@ -71,13 +71,12 @@ def open_numbers(
     """Record numbers that became ours, with a first version and an event each, in one transaction."""
     rows = [_new_row(opening) for opening in openings]
     with transaction.atomic():
-        OwnedNumber.objects.bulk_create(rows, batch_size=BATCH)
-        NumberVersion.objects.bulk_create(
+        insert(rows)
+        insert(
             [
                 _version(row, opening.facts, now, opening.acquired_from, source, source_id)
                 for row, opening in zip(rows, openings, strict=True)
-            ],
-            batch_size=BATCH,
+            ]
         )
         record_all(_opened(row, opening, actor, now) for row, opening in zip(rows, openings, strict=True))
     return rows

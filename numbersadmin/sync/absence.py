@@ -33,10 +33,12 @@ class Verdict:
     reason: str = ""  # why some stayed unclear
 
 
-def absent(scene: Scene, open_before: Iterable[str]) -> list[OwnedNumber]:
-    """Numbers that were open before the run began and are not on its list; those we ourselves write to are not."""
+def absent(scene: Scene, unseen: Iterable[str]) -> list[OwnedNumber]:
+    """Numbers that were open before the run began and are not on its list, by their keys, but for those that we
+    ourselves write to.
+    """
     writes = selectors.own_writes(scene.run.started_at - SETTLES)
-    missed = (key for key in open_before if key not in scene.seen and key not in writes.keys)
+    missed = (key for key in unseen if key not in writes.keys)
     found: list[OwnedNumber] = []
     for chunk in in_batches(missed):
         rows = OwnedNumber.objects.open().filter(number_key__in=chunk).order_by("id")

@@ -11,7 +11,7 @@ from numbersadmin.provider.schema import ProviderNumber
 from numbersadmin.sync.diff import Records
 from numbersadmin.sync.models import SyncRun
 
-BATCH = 500  # rows in one transaction
+BATCH = 500  # rows in one transaction: on SQLite everybody else who writes waits for it
 Item = TypeVar("Item")
 
 
@@ -29,7 +29,7 @@ class Row:
 class Scene:
     """One run at work. `seen`: the keys of its last reading; `since`: when the last complete run began.
 
-    `read_at`: when the last page had been read.
+    `read_at`: when the last page had been read; `newest`: the highest id of our numbers when it began.
     """
 
     run: SyncRun
@@ -38,6 +38,7 @@ class Scene:
     read_at: datetime
     clock: Callable[[], datetime]
     keep_prices: bool = False
+    newest: int = 2**63 - 1
     rekeyed: list[Row] = field(default_factory=list)  # perhaps numbers of ours under a new key
 
 
