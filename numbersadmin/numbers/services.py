@@ -18,7 +18,7 @@ from numbersadmin.audit.models import AuditEvent
 from numbersadmin.audit.services import event, record, record_all
 from numbersadmin.numbers.models import AcquiredBasis, EndBasis, Facts, NumberVersion, OwnedNumber, Status
 from numbersadmin.provider.schema import ProviderNumber
-from numbersadmin.rows import insert
+from numbersadmin.rows import insert, new
 
 
 class Keep(Enum):
@@ -83,7 +83,8 @@ def open_numbers(
 
 
 def _new_row(opening: Opening) -> OwnedNumber:
-    row = OwnedNumber(
+    row = new(
+        OwnedNumber,
         **columns(opening.facts),
         number=opening.facts.number,
         country=opening.facts.country,
@@ -92,9 +93,9 @@ def _new_row(opening: Opening) -> OwnedNumber:
         acquired_from=opening.acquired_from,
         acquired_to=opening.acquired_to,
         acquired_basis=opening.basis,
-        owner=opening.owner,
         cost_centre=opening.cost_centre,
     )
+    row.owner = opening.owner
     if opening.initial_month_price is not None:
         row.initial_month_price = opening.initial_month_price
     return row
@@ -108,9 +109,10 @@ def _version(
     source: str,
     source_id: int | None,
 ) -> NumberVersion:
-    version = NumberVersion(
+    version = new(
+        NumberVersion,
         **columns(facts),
-        owned_number=row,
+        owned_number_id=row.pk,
         valid_from=now,
         not_before=not_before,
         raw=facts.raw,

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 
 from numbersadmin.audit.services import record
 from numbersadmin.numbers import services as numbers
@@ -19,9 +19,9 @@ from numbersadmin.sync.lease import beat, fenced
 from numbersadmin.sync.opening import open_rows
 from numbersadmin.sync.reader import Reading, Sight
 from numbersadmin.sync.recorded import Recorded
-from numbersadmin.sync.scene import Row, Scene, in_batches, starts_of_versions
+from numbersadmin.sync.scene import BATCH, Row, Scene, in_batches, starts_of_versions
 
-EARLY = 5_000  # new numbers that are kept in memory before they are recorded
+EARLY = 2_000  # new numbers that are kept in memory before they are recorded
 TRIES = 3  # a purchase may record the same number at the same moment; looking again finds it
 Done = TypeVar("Done")
 Act = Callable[[Scene, list[tuple[str, Sight]]], Done]
@@ -57,7 +57,8 @@ class Early:
         if len(reading.differing) - self._looked_at < EARLY:
             return
         latest = list(islice(reading.differing.items(), self._looked_at, None))
-        for chunk in in_batches((key, sight) for key, sight in latest if sight is not None):
+        size = BATCH if connection.vendor == "sqlite" else EARLY
+        for chunk in in_batches(((key, sight) for key, sight in latest if sight is not None), size):
             for row in _in_one(self.scene, chunk, _open_unknown):
                 self.known.add([row.digest])
                 reading.unchanged.add(row.digest)
@@ -103,7 +104,7 @@ def _believe_chunk(scene: Scene, chunk: list[tuple[str, Sight]]) -> None:
 def rows_with_records(chunk: Iterable[tuple[str, Sight]]) -> list[Row]:
     """Rows of the list with what we have under their keys and on their numbers; a few queries for all."""
     sights = dict(chunk)
-    facts = {key: each for key, s in sights.items() if isinstance(each := s.row.decode(), ProviderNumber)}
+    facts = {key: sight.facts for key, sight in sights.items()}
     possessions = OwnedNumber.objects.order_by("id")
     by_key = diff.newest_by_key(possessions.filter(number_key__in=facts))
     strange = {each.number for key, each in facts.items() if by_key.get(key, Records()).mine is None}

@@ -8,18 +8,27 @@ from math import ceil
 from typing import NamedTuple, Protocol
 
 from numbersadmin.provider.errors import BadAnswer, ProviderError
-from numbersadmin.provider.schema import InvalidRow, Page, Row
+from numbersadmin.provider.schema import InvalidRow, Page, ProviderNumber, Row
 from numbersadmin.sync.page_size import PageSize
 
 REREADS = 3  # a list that changes while it is read is read again; the windows for that are short
+KEPT_DECODED = 4_000  # a row takes some 3 KB so, and 0.5 KB as it came
 LONGEST = 20_000  # pages, should the provider never stop
 
 
 class Sight(NamedTuple):
-    """A row that differs from what we know, and when it had been read."""
+    """A row that differs from what we know, and when it had been read; decoded once if few are kept so."""
 
     row: Row
     at: datetime
+    decoded: ProviderNumber | None = None
+
+    @property
+    def facts(self) -> ProviderNumber:
+        """What the row says; only rows that are understood are kept as sights."""
+        number = self.decoded or self.row.decode()
+        assert isinstance(number, ProviderNumber)
+        return number
 
 
 class Known(Protocol):
@@ -134,10 +143,13 @@ class Reading:
             elif not number.number_key:
                 self.keyless += 1
             else:
-                key, understood = number.number_key, not isinstance(number, InvalidRow)
-                self.invalid += not understood
-                self.differing[key] = Sight(page.row(place), at) if understood else None
-                self.unchanged.difference_update(before.get(key, ()))
+                self.unchanged.difference_update(before.get(number.number_key, ()))
+                if isinstance(number, InvalidRow):
+                    self.invalid += 1
+                    self.differing[number.number_key] = None
+                else:
+                    kept = number if len(self.differing) < KEPT_DECODED else None
+                    self.differing[number.number_key] = Sight(page.row(place), at, kept)
 
     def _judge(self, page: Page, new: int) -> None:
         """Is the list over? A short page says nothing: the provider may send fewer rows than asked for."""
