@@ -136,9 +136,7 @@ def measure(bench: Bench, rounds: int) -> None:
         changed = change_some(url, numbers)
         assert bench.time(CHANGED, sync).changed == changed
         bench.time(UPSERT, lambda: baselines.bulk_upsert(url, page))
-        bench.time(
-            LOOP, lambda: baselines.update_or_create(url, page), numbers / baselines.SAMPLE
-        )
+        bench.time(LOOP, lambda: baselines.update_or_create(url, page), numbers / baselines.SAMPLE)
     print(f"statements of a run without changes: {statements(sync)}")
 
 
@@ -154,7 +152,11 @@ def report(bench: Bench) -> bool:
         print(f"{name:40}{spent.cpu:9.2f}{spent.wall:9.2f}{rate:14,.0f}{ratio:11.2f}")
     judged = [
         (f"{STEADY}, CPU, of fetch and parse", best[STEADY].cpu / best[FETCH].cpu, 1.3),
-        (f"{CHANGED}, CPU, of fetch and parse", best[CHANGED].cpu / best[FETCH].cpu, 2.5 if on_postgres else 1.7),
+        (
+            f"{CHANGED}, CPU, of fetch and parse",
+            best[CHANGED].cpu / best[FETCH].cpu,
+            2.5 if on_postgres else 1.7,
+        ),
         (f"{FIRST}, clock, of {LOAD}", best[FIRST].wall / best[LOAD].wall, 2.0),
     ]
     for what, ratio, limit in judged:

@@ -172,7 +172,7 @@ def _micro(value: Any) -> int | None:
 def empty_copies() -> None:
     """What `load` filled is gone."""
     with connection.cursor() as cursor:
-        for table in TABLES:
+        for table in reversed(TABLES):
             cursor.execute(
                 f'TRUNCATE "copy_{table}"'
                 if connection.vendor == "postgresql"

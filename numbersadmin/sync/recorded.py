@@ -8,8 +8,9 @@ from django.conf import settings
 from django.db.models import Max
 
 from numbersadmin.numbers.models import OwnedNumber
+from numbersadmin.sync import page_size
 from numbersadmin.sync.models import RunStatus, SyncRun
-from numbersadmin.sync.page_size import DOCUMENTED, LARGEST, PageSize
+from numbersadmin.sync.page_size import PageSize
 from numbersadmin.sync.reader import Reading
 from numbersadmin.sync.scene import BATCH
 
@@ -77,13 +78,13 @@ def recorded() -> Recorded:
     return Recorded(found, undigested, newest)  # type: ignore[arg-type]  # None is out
 
 
-def page_size(now: datetime) -> PageSize:
+def first_page_size(now: datetime) -> PageSize:
     """The limit to begin with: as set, else more than ever once a day, else that of the last complete list."""
     if settings.LIST_PAGE_SIZE:
         return PageSize(settings.LIST_PAGE_SIZE, learned=False)
     complete = SyncRun.objects.filter(status=RunStatus.COMPLETE, page_size__isnull=False)
     proven = complete.order_by("-started_at").values_list("page_size", flat=True).first()
-    tried = SyncRun.objects.filter(page_asked__gte=LARGEST, started_at__gt=now - TRY_MORE_AFTER)
-    if proven != LARGEST and tried.exists():
-        return PageSize(proven or DOCUMENTED, learned=True, proven=proven)
-    return PageSize(LARGEST, learned=True, proven=proven)
+    tried = SyncRun.objects.filter(page_asked__gte=page_size.LARGEST, started_at__gt=now - TRY_MORE_AFTER)
+    if proven != page_size.LARGEST and tried.exists():
+        return PageSize(proven or page_size.DOCUMENTED, learned=True, proven=proven)
+    return PageSize(page_size.LARGEST, learned=True, proven=proven)

@@ -17,7 +17,7 @@ from numbersadmin.sync.lease import LEASE, LostRun, beat
 from numbersadmin.sync.models import RunStatus, SyncRun
 from numbersadmin.sync.presence import Early, believe
 from numbersadmin.sync.reader import Listed, Readings, read_list
-from numbersadmin.sync.recorded import Recorded, page_size, recorded
+from numbersadmin.sync.recorded import Recorded, first_page_size, recorded
 from numbersadmin.sync.scene import Scene
 from numbersadmin.sync.words import words_for
 
@@ -142,7 +142,7 @@ def _read(scene: Scene, asking: Asking, known: Recorded, on_page: OnPage) -> Rea
     needs little memory.
     """
     run, early = scene.run, Early(scene, known)
-    size = page_size(run.started_at)
+    size = first_page_size(run.started_at)
     run.page_asked = size.limit
 
     def tell(readings: Readings) -> None:
