@@ -1,4 +1,4 @@
-"""The same work as most people write it, and as fast as the databases do it; bench/sync.py runs them in turn with ours."""
+"""The same work as most people write it, and by hand as fast as it goes; bench/sync.py runs it in turn with ours."""
 
 import json
 from collections.abc import Iterator
