@@ -1,5 +1,6 @@
 """What every test may use: the sandbox over a real socket, the cast of people, and the append-only tables."""
 
+import gc
 import socket
 import subprocess
 import sys
@@ -30,6 +31,9 @@ hypothesis_settings.register_profile("suite", deadline=None, max_examples=50)
 hypothesis_settings.load_profile("suite")
 
 keep_append_only()
+gc.set_threshold(
+    100_000, 20, 20
+)  # thousands of short tests keep little: looking for cycles takes a tenth of them
 
 # ── the provider ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -109,6 +113,12 @@ def sandbox(sandbox_process: Sandbox, settings: Any) -> Sandbox:
         provider_store.REDIS_KEY = f"numbersadmin:provider:{uuid.uuid4()}"
         provider_client._provider.cache_clear()
     return sandbox_process
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client waits between two tries of a reading, but not for long."""
+    monkeypatch.setattr(provider_client, "BACKOFF_SECONDS", 0.01)
 
 
 @pytest.fixture(autouse=True)

@@ -83,7 +83,7 @@ class Order(models.Model):
     mode = models.CharField(max_length=10, choices=Mode.choices, default=Mode.ONE)
     rule = models.BigIntegerField(null=True)  # the policy that decided on the mode
     rule_words = models.TextField(blank=True)  # why, as people were told
-    auto_serial = models.PositiveIntegerField(null=True)  # the requester's so many-th order without approver
+    auto_serial = models.PositiveIntegerField(null=True)  # the so many-th order without approver
     approvals_needed = models.PositiveSmallIntegerField(default=1)
     finance_needed = models.BooleanField(default=False)  # over budget: one more approver, from finance
     timing = models.CharField(max_length=10, choices=Timing.choices, default=Timing.NOW)
@@ -98,8 +98,8 @@ class Order(models.Model):
     class Meta:
         indexes = [models.Index(fields=["requester", "created_at"], name="order_by_requester")]
         constraints = [
-            # Two orders at once cannot both count as the next one without approver: one of them counts again.
-            models.UniqueConstraint(fields=["requester", "auto_serial"], name="order_auto_in_turn"),
+            # Two orders at once, whoever asks, cannot both be the next one without approver: one counts again.
+            models.UniqueConstraint(fields=["auto_serial"], name="order_auto_in_turn"),
             models.CheckConstraint(
                 condition=Q(mode=Mode.AUTO, auto_serial__isnull=False)
                 | (~Q(mode=Mode.AUTO) & Q(auto_serial__isnull=True)),
@@ -233,8 +233,10 @@ class ProviderAttempt(models.Model):
                 condition=Q(outcome__isnull=True) | Q(outcome__in=[Outcome.OK, Outcome.UNKNOWN]),
                 name="attempt_one_live_per_item",
             ),
+            # Whatever the verb: were a number bought again while giving it back is unknown, and its key the same,
+            # no look at the purchased list could tell what became of either.
             models.UniqueConstraint(
-                fields=["verb", "number_key"],
+                fields=["number_key"],
                 condition=Q(outcome__isnull=True) | Q(outcome=Outcome.UNKNOWN),
                 name="attempt_one_live_per_key",
             ),

@@ -26,10 +26,11 @@ def apply_rule(order: Order, quotes: Sequence[Quote], *, protected: bool = False
     """Set on an unsaved order who decides on it, and why, in words; saved by the caller in one transaction.
 
     Two orders at once that count as the same next one without approver break the constraint
-    `order_auto_in_turn`: the caller tries again, and then counts the other one too. The turn is read before
-    what was spent: read after it, an order that was committed in between would be counted in neither.
+    `order_auto_in_turn`: the caller tries again, and then counts the other one too. The turn is everybody's,
+    since budgets are, and is read before what was spent and committed: read after it, an order that was made in
+    between would be counted in neither.
     """
-    serial = _next_serial(order.requester)
+    serial = _next_serial()
     spent = auto_spent(order.requester, order.kind, now)
     found = ruling(kind=order.kind, asks=_asks(order, quotes), auto_spent=spent)
     order.mode, order.rule, order.rule_words = Mode(found.mode), found.policy_id, found.words
@@ -129,6 +130,6 @@ def auto_spent(person: User, kind: str, now: datetime) -> dict[str, tuple[Decima
     return spent
 
 
-def _next_serial(person: User) -> int:
-    last = Order.objects.filter(requester=person).aggregate(last=Max("auto_serial"))["last"]
+def _next_serial() -> int:
+    last = Order.objects.aggregate(last=Max("auto_serial"))["last"]
     return (last or 0) + 1

@@ -20,7 +20,7 @@ from numbersadmin.provider.schema import digits, same_number
 
 MOST_ITEMS = 20
 MOST_BULK = 500  # the first so many of a search
-AT_ONCE = 10  # orders of one person at the same moment that are each counted
+AT_ONCE = 10  # orders without approver at the same moment that are each counted
 LONGEST_REASON = 1000
 LONGEST_COST_CENTRE = 100
 
@@ -200,7 +200,7 @@ def _save(order: Order, items: list[OrderItem], now: datetime) -> Order:
     for tries_left in reversed(range(AT_ONCE)):
         try:
             return _save_under_rule(order, items, now)
-        except IntegrityError:  # perhaps another order of this person was counted at the same moment
+        except IntegrityError:  # perhaps another order was counted at the same moment
             order.pk = None
             if not tries_left or order.mode != Mode.AUTO:
                 raise

@@ -79,6 +79,8 @@ def happened(item: OrderItem) -> str:
     if item.state == State.APPROVED:
         if item.execute_after and item.execute_after == item.not_before:
             return f"Will be cancelled on {when(item.execute_after)}"
+        if item.order.paused_at:
+            return "Waits until somebody lets the order go on"
         waits = f"Put off until {when(item.not_before, 'seconds')}" if item.not_before else ""
         return waits or ("To be bought next" if item.kind == Kind.PURCHASE else "To be cancelled next")
     return ""

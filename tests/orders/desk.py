@@ -10,6 +10,7 @@ from numbersadmin.orders import services
 from numbersadmin.orders.lookups import read_quotes
 from numbersadmin.orders.models import Order, OrderItem
 from numbersadmin.orders.quotes import Offer, fingerprint_of
+from numbersadmin.orders.selectors import shown_fingerprint
 from numbersadmin.orders.sweeping import carry_out
 from numbersadmin.policies.models import ApprovalPolicy
 from numbersadmin.policies.services import confirm_policy, propose_policy, set_budget
@@ -96,6 +97,11 @@ class Desk:
             "now": self.clock(),
         }
         return services.approve(provider=self.provider, order=order, **facts | given)
+
+    def approve_shown(self, order: Order) -> services.Approval:
+        """Approve what the page shows, the last day of the month included."""
+        seen = shown_fingerprint(order, list(order.items.all()), self.clock())
+        return self.approve(order, fingerprint=seen)
 
     def approved(self, *offers: Offer) -> OrderItem:
         """The first item of an order that was approved."""

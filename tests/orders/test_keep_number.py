@@ -43,7 +43,7 @@ def test_the_last_day_of_the_month(settings: Any, now: str, zone: str, day: str)
 def order(desk: Desk, owned: OwnedNumber) -> Order:
     """An approved cancellation for the last day of the month; nobody had to type the number."""
     made = desk.cancel(owned, timing="month_end", typed_number="")
-    assert desk.approve(made, fingerprint=seen(desk, made)).approved
+    assert desk.approve_shown(made).approved
     return made
 
 
@@ -90,7 +90,7 @@ def test_another_day_than_the_page_showed_is_out_of_date(desk: Desk, owned: Owne
     made.refresh_from_db()
     with pytest.raises(services.OutOfDate):
         desk.approve(made, fingerprint=shown, now=desk.clock())
-    assert desk.approve(made, fingerprint=seen(desk, made)).approved
+    assert desk.approve_shown(made).approved
     assert item_of(made).execute_after == datetime(2026, 11, 30, 12, tzinfo=UTC)
 
 

@@ -139,7 +139,7 @@ def test_two_orders_at_once_do_not_both_pass(desk: Desk):
 
 @db
 def test_the_constraint_counts_orders_without_approver_in_turn(desk: Desk):
-    """What makes the second of two at once count again: the same turn of the same person is refused."""
+    """What makes the second of two at once count again: the same turn is refused, whoever asks."""
     auto(desk)
     order = desk.order(TWO[0])
     other = desk.order(TWO[1])

@@ -1,4 +1,4 @@
-"""Orders of one person at the same moment under a rule that needs nobody: each is counted, none is lost."""
+"""Orders at the same moment under a rule that needs nobody: each is counted, none is lost, budgets are kept."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from django.db import connection
 
 from numbersadmin.orders import ruling, services
 from numbersadmin.orders.models import Order
-from tests.orders.desk import Desk, rule
+from tests.orders.desk import Desk, budget, rule
 from tests.orders.test_rules import desk_quote
 
 pytestmark = [
@@ -19,12 +19,12 @@ pytestmark = [
 ]
 
 
-def submit(desk: Desk, name: str) -> Order:
+def submit(desk: Desk, name: str, actor: str = "manager") -> Order:
     return services.submit_purchase(
-        actor=desk.cast.manager,
+        actor=getattr(desk.cast, actor),
         quotes=[desk_quote(desk, f"49301{name}", 15)],
         owner=desk.cast.manager,
-        cost_centre="",
+        cost_centre="4120 Retail",
         reason="x",
         sender_id=False,
         form_token=f"form {name}",
@@ -34,32 +34,54 @@ def submit(desk: Desk, name: str) -> Order:
 
 @pytest.fixture
 def others(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let other orders be committed, one each time that an order has read what was spent, before it goes on."""
-    spent, waiting, busy = ruling.auto_spent, list[str](), threading.local()
+    """Let other orders be committed, one each time that an order has read what counts, before it goes on."""
+    waiting, busy = list[tuple[str, str]](), threading.local()
 
-    def interrupted(*given: Any) -> Any:
-        found = spent(*given)
-        if waiting and not getattr(busy, "other", False):
-            name = waiting.pop(0)
-            other = threading.Thread(target=elsewhere, args=[name])
-            other.start()
-            other.join(10)
-        return found
-
-    def elsewhere(name: str) -> None:
+    def elsewhere(name: str, by: str) -> None:
         busy.other = True
         try:
-            submit(desk, name)
+            submit(desk, name, by)
         finally:
             connection.close()
 
-    monkeypatch.setattr(ruling, "auto_spent", interrupted)
-    return lambda *names: waiting.extend(names)
+    def interrupt(reading: str) -> None:
+        read = getattr(ruling, reading)
+
+        def interrupted(*given: Any) -> Any:
+            found = read(*given)
+            if waiting and not getattr(busy, "other", False):
+                other = threading.Thread(target=elsewhere, args=waiting.pop(0))
+                other.start()
+                other.join(10)
+            return found
+
+        monkeypatch.setattr(ruling, reading, interrupted)
+
+    def meanwhile(*names: str, by: str = "manager", after: str = "auto_spent") -> None:
+        waiting.extend((name, by) for name in names)
+        interrupt(after)
+
+    return meanwhile
 
 
 def limit(desk: Desk, most: str) -> None:
     assert desk.cast.manager
     rule(desk.cast, desk.clock(), mode="auto", max_monthly=Decimal(most), max_setup=Decimal(0))
+
+
+@pytest.fixture
+def overdrawn(desk: Desk) -> Callable[[], bool]:
+    """A budget of 20.00 under a rule that lets much more pass; is more approved than it has?"""
+    limit(desk, "1000")
+    budget(desk.cast, desk.clock(), "20")
+    assert desk.cast.manager2
+
+    def is_overdrawn() -> bool:
+        assert modes() == ["auto", "auto"]
+        needed = Order.objects.filter(finance_needed=True).count()
+        return needed == 0
+
+    return is_overdrawn
 
 
 def modes() -> list[str]:
@@ -98,3 +120,21 @@ def test_without_the_constraint_both_would_pass(desk: Desk, uncounted: None, oth
     others("2")
     submit(desk, "1")
     assert modes() == ["auto", "auto"]
+
+
+def test_two_people_together_keep_a_budget(
+    desk: Desk, others: Callable[..., None], overdrawn: Callable[[], bool]
+):
+    """One of the two goes over it, and is told so; without the constraint both pass."""
+    others("2", by="manager2", after="lines_of")
+    submit(desk, "1")
+    assert not overdrawn()
+
+
+def test_without_the_constraint_two_people_overdraw_it(
+    desk: Desk, uncounted: None, others: Callable[..., None], overdrawn: Callable[[], bool]
+):
+    """The control."""
+    others("2", by="manager2", after="lines_of")
+    submit(desk, "1")
+    assert overdrawn()

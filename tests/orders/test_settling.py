@@ -274,3 +274,21 @@ def test_what_somebody_else_settles_between_two_readings_is_let_be(unknown: Orde
 
     clock = SettledMeanwhile(desk.clock.on(60))
     assert settle_item(item_id=unknown.pk, provider=desk.provider, clock=clock) is None
+
+
+def test_nothing_is_bought_under_a_key_whose_cancellation_is_unknown(desk: Desk, sandbox: Any):
+    """A shared number stays for sale, and may keep its key: two calls at once would be told apart by no look."""
+    sandbox.reset()
+    sandbox.switch(key_changes_on_purchase=False)
+    sandbox.stock(available=[{"number": NUMBER, "numberKey": KEY, "country": "RU", "shared": True}])
+    first = desk.carry_out(desk.approved())
+    assert first.owned_number
+    sandbox.fault("cancel", "drop", act=True)
+    cancel = desk.carry_out(desk.approved_cancel(first.owned_number))
+    second = desk.carry_out(desk.approved())
+    assert (cancel.state, second.state, posts(sandbox)) == ("unknown", "approved", 1)
+    for _ in range(3):
+        desk.clock.on(61)
+        desk.sweep(at_once=True)
+    assert (again(cancel).state, again(second).state, posts(sandbox)) == ("done", "done", 2)
+    assert OwnedNumber.objects.filter(number=NUMBER).count() == 2

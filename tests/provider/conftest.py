@@ -97,7 +97,6 @@ def hang_up(connection: socket.socket) -> None:
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pauses that nobody asked for, shortened."""
     monkeypatch.setattr("numbersadmin.provider.client.BUSY_SECONDS", 0.2)
-    monkeypatch.setattr("numbersadmin.provider.client.BACKOFF_SECONDS", 0.01)
 
 
 @pytest.fixture
