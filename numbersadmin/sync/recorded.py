@@ -14,7 +14,7 @@ from numbersadmin.sync.page_size import PageSize
 from numbersadmin.sync.reader import Reading
 from numbersadmin.sync.scene import BATCH
 
-AT_ONCE = 10_000  # rows fetched together
+AT_ONCE = 2_000  # rows fetched together
 TRY_MORE_AFTER = timedelta(hours=24)
 
 
