@@ -19,7 +19,7 @@ from numbersadmin.sync.lease import beat, fenced
 from numbersadmin.sync.opening import open_rows
 from numbersadmin.sync.reader import Reading, Sight
 from numbersadmin.sync.recorded import Recorded
-from numbersadmin.sync.scene import BATCH, Row, Scene, in_batches, starts_of_versions
+from numbersadmin.sync.scene import Row, Scene, in_batches, starts_of_versions
 
 EARLY = 2_000  # new numbers that are kept in memory before they are recorded
 TRIES = 3  # a purchase may record the same number at the same moment; looking again finds it
@@ -57,7 +57,7 @@ class Early:
         if len(reading.differing) - self._looked_at < EARLY:
             return
         latest = list(islice(reading.differing.items(), self._looked_at, None))
-        size = BATCH if connection.vendor == "sqlite" else EARLY
+        size = EARLY if connection.vendor == "postgresql" else None
         for chunk in in_batches(((key, sight) for key, sight in latest if sight is not None), size):
             for row in _in_one(self.scene, chunk, _open_unknown):
                 self.known.add([row.digest])

@@ -42,10 +42,10 @@ class Scene:
     rekeyed: list[Row] = field(default_factory=list)  # perhaps numbers of ours under a new key
 
 
-def in_batches(items: Iterable[Item], size: int = BATCH) -> Iterator[list[Item]]:
+def in_batches(items: Iterable[Item], size: int | None = None) -> Iterator[list[Item]]:
     """Lists of at most 500, or so many."""
     iterator = iter(items)
-    while batch := list(islice(iterator, size)):
+    while batch := list(islice(iterator, size or BATCH)):
         yield batch
 
 
