@@ -134,7 +134,8 @@ else:
 INFOBIP_PREFIX = parsed("INFOBIP_PREFIX", normalise_prefix, "/sms/1/numbers", "/numbers/1/numbers")
 PROVIDER_RATE_LIMITS = switch("PROVIDER_RATE_LIMITS", True)
 PROVIDER_TIMEOUT_SECONDS = seconds("PROVIDER_TIMEOUT_SECONDS", 10, 1)
-LIST_PAGE_SIZE = seconds("LIST_PAGE_SIZE", 100, 1)
+LIST_PAGE_SIZE = seconds("LIST_PAGE_SIZE", 0, 0)  # 0: a sync learns it, everybody else asks for 100
+SYNC_THREADS = seconds("SYNC_THREADS", 1, 1)
 
 # Rhythm ---------------------------------------------------------------------------------------------------------
 SYNC_INTERVAL_SECONDS = seconds("SYNC_INTERVAL_SECONDS", 900, 0)  # 0 switches the periodic sync off

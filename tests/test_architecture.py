@@ -19,8 +19,8 @@ ORDER = [
     "accounts",
     "audit",
 ]  # each may import those after
-ALONE = {"provider", "sandbox", "web", "money", "formats", "export"}
-FREE_FOR_ALL = {"web", "money", "formats", "export"}
+ALONE = {"provider", "sandbox", "web", "money", "formats", "export", "rows"}
+FREE_FOR_ALL = {"web", "money", "formats", "export", "rows"}
 PROVIDER_USERS = {"overview", "sync", "available", "orders", "numbers"}
 WIRING = {"settings", "urls", "celery", "wsgi"}
 OPEN_FILES = {"models", "selectors", "services"}

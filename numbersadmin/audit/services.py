@@ -8,6 +8,7 @@ from django.db import models
 
 from numbersadmin import web
 from numbersadmin.audit.models import ActorType, AuditEvent
+from numbersadmin.rows import insert, new
 
 Facts = Mapping[str, Any]
 
@@ -31,7 +32,8 @@ def event(
     (taken from the subject when it has one); `by_provider` marks what happened on the provider's side.
     """
     here = web.facts()
-    return AuditEvent(
+    return new(
+        AuditEvent,
         at=at,
         actor_type=ActorType.USER if actor else ActorType.PROVIDER if by_provider else ActorType.SYSTEM,
         actor_id=actor.pk if actor else None,
@@ -66,4 +68,4 @@ def record(**facts: Any) -> AuditEvent:
 
 def record_all(events: Iterable[AuditEvent]) -> None:
     """Save many events in the caller's transaction, as a sync does."""
-    AuditEvent.objects.bulk_create(events, batch_size=500)
+    insert(list(events))

@@ -18,7 +18,7 @@ from typing import TypeVar
 import msgspec
 
 from numbersadmin.orders.selectors import Offer
-from numbersadmin.provider.schema import Page, Price, ProviderNumber, Row
+from numbersadmin.provider.schema import Page, Price, ProviderNumber
 
 logger = logging.getLogger(__name__)
 
@@ -76,13 +76,12 @@ class Shelf:
         steady = number > 0 and count is not None and kept[1] == count
         if not timedelta(0) <= now - asked_at <= (STEADY if steady else FRESH):
             return None
-        rows = tuple(Row(0, bytes(raw)) for raw in _raw_rows.decode(kept[2]))
-        return Page(rows=rows, count=kept[1], asked_at=asked_at)
+        return Page(raws=_raw_rows.decode(kept[2]), count=kept[1], asked_at=asked_at)
 
     def put(self, query: str, number: int, page: Page, now: datetime) -> None:
         """Keep a page that was just read, and forget what is old."""
         at = now.timestamp()
-        rows = b"[" + b",".join(row.raw for row in page.rows) + b"]"
+        rows = b"[" + b",".join(page.raws) + b"]"
         offers = [(ref_of(one), at, one.price.currency, *_prices(one.price)) for one in page.numbers]
         words = {(kind, word) for one in page.numbers for kind, word in _words(one) if word}
 

@@ -135,6 +135,8 @@ class OwnedNumber(Facts):
         indexes = [
             # one for each order of the list (numbers/listing.py); they serve the filters as well
             models.Index(fields=["number", "id"], name="owned_number_by_number"),
+            models.Index(fields=["number_key", "id"], name="owned_number_by_key"),
+            models.Index(fields=["digest"], condition=~Q(status=Status.ENDED), name="owned_number_by_digest"),
             models.Index(fields=["country", "number", "id"], name="owned_number_by_place"),
             models.Index(fields=["owner", "number", "id"], name="owned_number_by_owner"),
             models.Index(fields=["cost_centre", "number", "id"], name="owned_number_by_centre"),

@@ -18,6 +18,7 @@ from numbersadmin.audit.models import AuditEvent
 from numbersadmin.audit.services import event, record, record_all
 from numbersadmin.numbers.models import AcquiredBasis, EndBasis, Facts, NumberVersion, OwnedNumber, Status
 from numbersadmin.provider.schema import ProviderNumber
+from numbersadmin.rows import insert, new
 
 
 class Keep(Enum):
@@ -27,7 +28,6 @@ class Keep(Enum):
 
 
 KEEP: Final = Keep.KEEP
-BATCH = 500
 ENDINGS = {
     EndBasis.CANCELLED_HERE: "number.cancelled",
     EndBasis.DISAPPEARED: "number.disappeared",
@@ -76,20 +76,20 @@ def open_numbers(
     """Record numbers that became ours, with a first version and an event each, in one transaction."""
     rows = [_new_row(opening) for opening in openings]
     with transaction.atomic():
-        OwnedNumber.objects.bulk_create(rows, batch_size=BATCH)
-        NumberVersion.objects.bulk_create(
+        insert(rows)
+        insert(
             [
                 _version(row, opening.facts, now, opening.acquired_from, source, source_id)
                 for row, opening in zip(rows, openings, strict=True)
-            ],
-            batch_size=BATCH,
+            ]
         )
         record_all(_opened(row, opening, actor, now) for row, opening in zip(rows, openings, strict=True))
     return rows
 
 
 def _new_row(opening: Opening) -> OwnedNumber:
-    row = OwnedNumber(
+    row = new(
+        OwnedNumber,
         **columns(opening.facts),
         number=opening.facts.number,
         country=opening.facts.country,
@@ -98,9 +98,9 @@ def _new_row(opening: Opening) -> OwnedNumber:
         acquired_from=opening.acquired_from,
         acquired_to=opening.acquired_to,
         acquired_basis=opening.basis,
-        owner=opening.owner,
         cost_centre=opening.cost_centre,
     )
+    row.owner = opening.owner
     if opening.initial_month_price is not None:
         row.initial_month_price = opening.initial_month_price
     return row
@@ -114,9 +114,10 @@ def _version(
     source: str,
     source_id: int | None,
 ) -> NumberVersion:
-    version = NumberVersion(
+    version = new(
+        NumberVersion,
         **columns(facts),
-        owned_number=row,
+        owned_number_id=row.pk,
         valid_from=now,
         not_before=not_before,
         raw=facts.raw,

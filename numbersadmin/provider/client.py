@@ -46,6 +46,7 @@ PEOPLE_QUEUE_SECONDS = 0.1  # for one of the threads that may wait; who waits fo
 RETRY_WAIT = 5.0
 BUSY_SECONDS = 1.0  # after a 429 that does not say how long
 BACKOFF_SECONDS = 0.25
+PAGE_SIZE = 100  # rows asked for a page of a list when neither the setting nor the caller says
 
 
 class Provider:
@@ -327,7 +328,7 @@ def get_provider(prefix: str = "") -> Provider:
         settings.INFOBIP_AUTHORIZATION,
         float(settings.PROVIDER_TIMEOUT_SECONDS),
         settings.PROVIDER_RATE_LIMITS,
-        settings.LIST_PAGE_SIZE,
+        settings.LIST_PAGE_SIZE or PAGE_SIZE,
         Path(settings.VAR_DIR),
         settings.REDIS_URL or "",
         max(1, settings.WEB_THREADS // 2),

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -75,6 +76,7 @@ class Limiter:
         self._enabled = enabled
         self._ok_until = 0.0
         self._unreachable_until = 0.0
+        self._sync_turn = threading.Lock()
 
     def take(self, kind: Kind, caller: Caller, wait: float) -> Turn:
         """Wait for a turn, `wait` seconds at most.
@@ -82,10 +84,22 @@ class Limiter:
         Raises ProviderBusy (too long a wait, or the shared store is out of reach), CredentialsRefused,
         and for a person's reading ProviderDown. Nothing has been sent when it raises.
         """
-        ticket = uuid.uuid4().hex[:12]
-        ends = time.monotonic() + wait
         if not self._enabled and self._open():
             return Turn(kind, time.monotonic(), None)
+        if caller != "sync":
+            return self._wait(kind, caller, wait)
+        # One thread of a sync waits at a time: several that had waited their ten seconds would go before people.
+        ends = time.monotonic() + wait
+        if not self._sync_turn.acquire(timeout=wait):
+            raise ProviderBusy("too many calls at once", retry_after=RATES[kind].interval)
+        try:
+            return self._wait(kind, caller, max(0.0, ends - time.monotonic()))
+        finally:
+            self._sync_turn.release()
+
+    def _wait(self, kind: Kind, caller: Caller, wait: float) -> Turn:
+        ticket = uuid.uuid4().hex[:12]
+        ends = time.monotonic() + wait
         while True:
             left = ends - time.monotonic()
             verdict = self._change(partial(self._try, kind=kind, caller=caller, ticket=ticket, patience=left))

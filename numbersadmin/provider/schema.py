@@ -1,13 +1,14 @@
 """What the provider's JSON means: numbers, prices and pages, row by row and exact."""
 
-import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from functools import cached_property
+from hashlib import blake2b
+from struct import unpack
 from typing import Any
 
 import msgspec
@@ -96,16 +97,34 @@ class Row(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a list. `count` is the provider's total under the filter, None if it told none."""
+    """One page of a list. `count` is the provider's total under the filter, None if it told none.
 
-    rows: tuple[Row, ...]
+    `raws` are its rows as they came; nothing is made of a row before somebody looks at it.
+    """
+
+    raws: Sequence[bytes | msgspec.Raw]
     count: int | None
     asked_at: datetime
 
     @cached_property
+    def digests(self) -> tuple[int, ...]:
+        """The digest of each row."""
+        joined = b"".join([blake2b(raw, digest_size=8).digest() for raw in self.raws])
+        return unpack(f">{len(self.raws)}q", joined)
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """All rows, undecoded."""
+        return tuple(self.row(place) for place in range(len(self.raws)))
+
+    def row(self, place: int) -> Row:
+        """The row at a place, from 0."""
+        return Row(self.digests[place], bytes(self.raws[place]))
+
+    @cached_property
     def decoded(self) -> tuple[ProviderNumber | InvalidRow, ...]:
         """All rows in the order given."""
-        return tuple(row.decode() for row in self.rows)
+        return tuple(decode_row(bytes(raw)) for raw in self.raws)
 
     @property
     def numbers(self) -> tuple[ProviderNumber, ...]:
@@ -161,8 +180,7 @@ def decode_page(body: bytes, asked_at: datetime) -> Page:
         envelope = _envelopes.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         envelope = _mended_envelope(body)
-    rows = tuple(_row(bytes(raw)) for raw in envelope.numbers)
-    return Page(rows=rows, count=_count(bytes(envelope.numberCount)), asked_at=asked_at)
+    return Page(raws=envelope.numbers, count=_count(bytes(envelope.numberCount)), asked_at=asked_at)
 
 
 def decode_row(raw: bytes) -> ProviderNumber | InvalidRow:
@@ -216,11 +234,6 @@ def _decoded(raw: bytes) -> Any:
         return _rows.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return _rows.decode(mended(raw))
-
-
-def _row(raw: bytes) -> Row:
-    digest = hashlib.blake2b(raw, digest_size=8).digest()
-    return Row(int.from_bytes(digest, "big", signed=True), raw)
 
 
 def _count(raw: bytes) -> int | None:

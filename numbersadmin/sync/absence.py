@@ -36,10 +36,12 @@ class Verdict:
     reason: str = ""  # why some stayed unclear
 
 
-def absent(scene: Scene, open_before: Iterable[str]) -> list[OwnedNumber]:
-    """Numbers that were open before the run began and are not on its list; those we ourselves write to are not."""
+def absent(scene: Scene, unseen: Iterable[str]) -> list[OwnedNumber]:
+    """Numbers that were open before the run began and are not on its list, by their keys, but for those that we
+    ourselves write to.
+    """
     writes = selectors.own_writes(scene.run.started_at - SETTLES)
-    missed = (key for key in open_before if key not in scene.seen and key not in writes.keys)
+    missed = (key for key in unseen if key not in writes.keys)
     found: list[OwnedNumber] = []
     for chunk in in_batches(missed):
         rows = OwnedNumber.objects.open().filter(number_key__in=chunk).order_by("id")
@@ -57,10 +59,12 @@ def conclude(scene: Scene, missed: list[OwnedNumber], owned: int, look: Look, li
     if diff.too_many_gone(len(missed) - len(rekeyed), owned, len(scene.seen)):
         scene.run.held = [each.pk for each in missed if each.pk not in rekeyed]
         return ""
-    return settle(scene, missed, look, rekeyed)
+    return settle(scene, missed, look, listed, rekeyed)
 
 
-def settle(scene: Scene, missed: list[OwnedNumber], look: Look, rekeyed: Mapping[int, Row]) -> str:
+def settle(
+    scene: Scene, missed: list[OwnedNumber], look: Look, listed: Listed, rekeyed: Mapping[int, Row]
+) -> str:
     """Ask for each absent number by its key and record the answers; returns why some stayed unclear."""
     verdict = look_up(missed, scene, look)
     _ask_by_digits(verdict, scene, listed, rekeyed)

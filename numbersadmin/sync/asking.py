@@ -25,23 +25,35 @@ class Asking:
     clock: Callable[[], datetime]
     calls: int = 0
 
-    def page(self, number: int) -> Page:
-        """One page of the purchased list. Raises ProviderError, or LostRun while waiting for a turn."""
-        return self._patiently(
-            lambda: self.provider.list_owned(page=number, caller="sync", wait=WAIT_SECONDS)
+    def page(self, number: int, limit: int, alive: Callable[[], None] | None = None) -> tuple[Page, datetime]:
+        """One page of the purchased list, and when it had been read.
+
+        `alive` is called between two waits for a turn, for another thread than the run's own; it raises to stop.
+        Raises ProviderError, or LostRun while waiting for a turn.
+        """
+        page = self._patiently(
+            lambda: self.provider.list_owned(page=number, limit=limit, caller="sync", wait=WAIT_SECONDS),
+            alive or self.beat,
         )
+        return page, self.clock()
 
     def look(self, number_key: str) -> ProviderNumber:
         """One number by its key. Raises NotOwned and the other ProviderErrors, or LostRun."""
-        return self._patiently(lambda: self.provider.get_owned(number_key, caller="sync", wait=WAIT_SECONDS))
+        return self._patiently(
+            lambda: self.provider.get_owned(number_key, caller="sync", wait=WAIT_SECONDS), self.beat
+        )
 
     def listed(self, digits: str) -> Page:
         """What the purchased list shows of some digits. Raises ProviderError, or LostRun."""
         return self._patiently(
-            lambda: self.provider.list_owned(number=digits, caller="sync", wait=WAIT_SECONDS)
+            lambda: self.provider.list_owned(number=digits, caller="sync", wait=WAIT_SECONDS), self.beat
         )
 
-    def _patiently(self, ask: Callable[[], Answer]) -> Answer:
+    def beat(self) -> None:
+        """Show that the run is alive. Raises LostRun."""
+        beat(self.run, self.clock())
+
+    def _patiently(self, ask: Callable[[], Answer], alive: Callable[[], None]) -> Answer:
         self.calls += 1
         for tries_left in reversed(range(PATIENCE)):
             try:
@@ -49,5 +61,5 @@ class Asking:
             except ProviderBusy as busy:
                 if busy.http_status is not None or not tries_left:
                     raise  # the provider itself said so, three times over
-                beat(self.run, self.clock())
+                alive()
         raise AssertionError("unreachable")

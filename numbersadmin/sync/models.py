@@ -51,6 +51,8 @@ class SyncRun(models.Model):
     readings = models.PositiveSmallIntegerField(default=0)  # whole lists read; more than one after a race
     count_first = models.PositiveIntegerField(null=True)
     count_last = models.PositiveIntegerField(null=True)
+    page_asked = models.PositiveIntegerField(null=True)  # the limit it began with
+    page_size = models.PositiveIntegerField(null=True)  # the limit of its last reading
     rows = models.PositiveIntegerField(default=0)
     distinct_keys = models.PositiveIntegerField(default=0)
     duplicates = models.PositiveIntegerField(default=0)

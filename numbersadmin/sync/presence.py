@@ -1,10 +1,13 @@
 """What the list shows is believed: numbers that appeared, changed, or are back. At most 500 in a transaction."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
+from typing import TypeVar
 
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 
 from numbersadmin.audit.services import record
 from numbersadmin.numbers import services as numbers
@@ -16,27 +19,73 @@ from numbersadmin.sync.drift import note, note_changes, note_over, telling
 from numbersadmin.sync.lease import beat, fenced
 from numbersadmin.sync.models import DriftKind
 from numbersadmin.sync.opening import open_rows
-from numbersadmin.sync.reader import Sight
+from numbersadmin.sync.reader import Reading, Sight
+from numbersadmin.sync.recorded import Recorded
 from numbersadmin.sync.scene import Found, Row, Scene, in_batches, starts_of_versions
 
+EARLY = 2_000  # new numbers that are kept in memory before they are recorded
 TRIES = 3  # a purchase may record the same number at the same moment; looking again finds it
+Done = TypeVar("Done")
+Act = Callable[[Scene, list[tuple[str, Sight]]], Done]
 
 
-def believe(scene: Scene, sights: Mapping[str, Sight | None]) -> None:
-    """Record everything that differs from what we know, and that missing numbers are there again."""
+def believe(scene: Scene, sights: Mapping[str, Sight | None], listed: Collection[str]) -> None:
+    """Record everything that differs from what we know, and that missing numbers are there again.
+
+    `listed` has the keys that any reading saw.
+    """
     differing = [(key, sight) for key, sight in sights.items() if sight is not None]
-    _keep_prices_if_withheld(scene, differing, len(sights))
+    _keep_prices_if_withheld(scene, differing, len(listed))
     for chunk in in_batches(differing):
-        for tries_left in reversed(range(TRIES)):
-            try:
-                with telling(scene, scene.clock()):
-                    _believe_chunk(scene, chunk)
-            except IntegrityError:
-                if not tries_left:
-                    raise
-            else:
-                break
-    _found_again(scene, sights)
+        _in_one(scene, chunk, _believe_chunk)
+    _found_again(scene, listed)
+
+
+@dataclass
+class Early:
+    """Records new numbers while the list is still being read, so that few rows are kept in memory.
+
+    Only those whose number we have never had: what they mean does not hang on the rest of the list.
+    """
+
+    scene: Scene
+    known: Recorded
+    _looked_at: int = 0
+
+    def look(self, reading: Reading) -> None:
+        """Record what has come together since the last look, when it is enough."""
+        if len(reading.differing) < self._looked_at:
+            self._looked_at = 0  # another reading
+        if len(reading.differing) - self._looked_at < EARLY:
+            return
+        latest = list(islice(reading.differing.items(), self._looked_at, None))
+        size = EARLY if connection.vendor == "postgresql" else None
+        for chunk in in_batches(((key, sight) for key, sight in latest if sight is not None), size):
+            for row in _in_one(self.scene, chunk, _open_unknown):
+                self.known.add([row.digest])
+                reading.unchanged.add(row.digest)
+                del reading.differing[row.facts.number_key]
+        self._looked_at = len(reading.differing)
+
+
+def _in_one(scene: Scene, chunk: list[tuple[str, Sight]], act: Act[Done]) -> Done:
+    """One transaction; once more when somebody else has just recorded one of the numbers."""
+    for tries_left in reversed(range(TRIES)):
+        try:
+            with telling(scene, scene.clock()):
+                return act(scene, chunk)
+        except IntegrityError:
+            if not tries_left:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _open_unknown(scene: Scene, chunk: list[tuple[str, Sight]]) -> list[Row]:
+    rows = [row for row in rows_with_records(chunk) if row.records == Records()]
+    rows = [row for row in rows if diff.decide(row.facts, row.records, ()) == What.OPEN]
+    appeared = scene.run.appeared + open_rows(scene, rows)
+    beat(scene.run, scene.clock(), appeared=appeared)
+    return rows
 
 
 def _believe_chunk(scene: Scene, chunk: list[tuple[str, Sight]]) -> None:
@@ -57,7 +106,7 @@ def _believe_chunk(scene: Scene, chunk: list[tuple[str, Sight]]) -> None:
 def rows_with_records(chunk: Iterable[tuple[str, Sight]]) -> list[Row]:
     """Rows of the list with what we have under their keys and on their numbers; a few queries for all."""
     sights = dict(chunk)
-    facts = {key: each for key, s in sights.items() if isinstance(each := s.row.decode(), ProviderNumber)}
+    facts = {key: sight.facts for key, sight in sights.items()}
     possessions = OwnedNumber.objects.order_by("id")
     by_key = diff.newest_by_key(possessions.filter(number_key__in=facts))
     strange = {each.number for key, each in facts.items() if by_key.get(key, Records()).mine is None}
@@ -146,9 +195,9 @@ def _reopen(scene: Scene, row: Row) -> bool:
     return back
 
 
-def _found_again(scene: Scene, sights: Mapping[str, Sight | None]) -> None:
+def _found_again(scene: Scene, listed: Collection[str]) -> None:
     missing = OwnedNumber.objects.filter(status=Status.MISSING)
-    for chunk in in_batches(owned for owned in missing if owned.number_key in sights):
+    for chunk in in_batches(owned for owned in missing if owned.number_key in listed):
         with telling(scene, scene.clock()):
             for owned in chunk:
                 find_again(scene, owned, scene.clock())
@@ -168,7 +217,8 @@ def _keep_prices_if_withheld(scene: Scene, differing: list[tuple[str, Sight]], s
     """Prices that vanish for most numbers at once were not abolished: the account may no longer see them."""
     if not differing:
         return
-    known = min(OwnedNumber.objects.open().filter(price_per_month__isnull=False).count(), seen)
+    priced = OwnedNumber.objects.open().filter(price_per_month__isnull=False, pk__lte=scene.newest)
+    known = min(priced.count(), seen)
     if not known or not diff.prices_withheld(len(differing), known):
         return  # no prices to lose, or too few rows differ at all
     vanished = 0

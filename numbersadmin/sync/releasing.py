@@ -101,7 +101,7 @@ def _carry_out(run: SyncRun, held: SyncRun, asking: Asking, clock: Clock) -> Non
         read_at=clock(),  # and not when it was missed: that list may have been wrong, and the number gone since
         clock=clock,
     )
-    reason = absence.settle(scene, missed, asking.look, {})
+    reason = absence.settle(scene, missed, asking.look, asking.listed, {})
     run.calls = asking.calls
     run.error = unconfirmed(run.missing, reason) if reason else ""
     fields = {name: getattr(run, name) for name in services.FOUND}

@@ -11,7 +11,7 @@ from numbersadmin.provider.schema import ProviderNumber
 from numbersadmin.sync.diff import Records
 from numbersadmin.sync.models import DriftKind, SyncRun
 
-BATCH = 500  # rows in one transaction
+BATCH = 500  # rows in one transaction: on SQLite everybody else who writes waits for it
 Item = TypeVar("Item")
 
 
@@ -41,7 +41,7 @@ class Found:
 class Scene:
     """One run at work. `seen`: the keys of its last reading; `since`: when the last complete run began.
 
-    `read_at`: when the last page had been read.
+    `read_at`: when the last page had been read; `newest`: the highest id of our numbers when it began.
     """
 
     run: SyncRun
@@ -50,15 +50,16 @@ class Scene:
     read_at: datetime
     clock: Callable[[], datetime]
     keep_prices: bool = False
+    newest: int = 2**63 - 1
     rekeyed: list[Row] = field(default_factory=list)  # perhaps numbers of ours under a new key
     found: list[Found] = field(default_factory=list)  # in the present transaction; drift.py writes them
     over: dict[int, str] = field(default_factory=dict)  # id of a number no longer missing or gone -> why
 
 
-def in_batches(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Lists of at most 500."""
+def in_batches(items: Iterable[Item], size: int | None = None) -> Iterator[list[Item]]:
+    """Lists of at most 500, or so many."""
     iterator = iter(items)
-    while batch := list(islice(iterator, BATCH)):
+    while batch := list(islice(iterator, size or BATCH)):
         yield batch
 
 

@@ -10,15 +10,16 @@ from django.db import IntegrityError, transaction
 
 from numbersadmin.accounts.models import User
 from numbersadmin.audit.services import record
-from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.provider.client import Provider
 from numbersadmin.sync import absence, calibration, selectors
+from numbersadmin.sync.ahead import reading_ahead
 from numbersadmin.sync.asking import Asking
 from numbersadmin.sync.deciding import ACCEPTABLE, accept
 from numbersadmin.sync.lease import LEASE, LostRun, beat
 from numbersadmin.sync.models import RunKind, RunStatus, SyncRun
-from numbersadmin.sync.presence import believe
-from numbersadmin.sync.reader import Readings, read_list
+from numbersadmin.sync.presence import Early, believe
+from numbersadmin.sync.reader import Listed, Readings, read_list
+from numbersadmin.sync.recorded import Recorded, first_page_size, recorded
 from numbersadmin.sync.scene import Scene
 from numbersadmin.sync.words import words_for
 
@@ -124,22 +125,23 @@ def attended(run: SyncRun, clock: Clock) -> Iterator[None]:
 
 
 def _carry_out(run: SyncRun, asking: Asking, clock: Clock, on_page: OnPage) -> None:
-    last = selectors.last_complete()
-    known, open_before = _known()
-    readings = _read(run, asking, known, clock, on_page)
+    last, known = selectors.last_complete(), recorded()
     scene = Scene(
         run=run,
-        seen=readings.last.seen,
+        seen=(),
         since=last.started_at if last else None,
         read_at=clock(),
         clock=clock,
+        newest=known.newest,
     )
-    believe(scene, readings.seen())
+    readings = _read(scene, asking, known, on_page)
+    scene.seen, scene.read_at = Listed([readings.last], known), clock()
+    believe(scene, readings.sights(), Listed(readings.all, known))
     status = _status(readings)
     reason = ""
     if readings.complete:
-        missed = absence.absent(scene, open_before)
-        reason = absence.conclude(scene, missed, len(open_before), asking.look, asking.listed)
+        missed = absence.absent(scene, known.unseen(readings.last))
+        reason = absence.conclude(scene, missed, known.owned, asking.look, asking.listed)
         if run.held:
             status = RunStatus.GUARDED
         run.calibration = calibration.sample(asking.provider, now=clock())
@@ -149,29 +151,27 @@ def _carry_out(run: SyncRun, asking: Asking, clock: Clock, on_page: OnPage) -> N
     _finish(run, status, clock(), last)
 
 
-def _known() -> tuple[dict[int, str], list[str]]:
-    """Digests of the rows as last read -> their keys, and the keys of everything that is open."""
-    known: dict[int, str] = {}
-    keys: list[str] = []
-    rows = OwnedNumber.objects.open().values_list("digest", "number_key")
-    for digest, key in rows.iterator(chunk_size=5000):
-        keys.append(key)
-        if digest is not None:
-            known[digest] = key
-    return known, keys
+def _read(scene: Scene, asking: Asking, known: Recorded, on_page: OnPage) -> Readings:
+    """Read the list, with a sign of life and of progress at most once a second.
 
-
-def _read(run: SyncRun, asking: Asking, known: dict[int, str], clock: Clock, on_page: OnPage) -> Readings:
-    """Read the list, with a sign of life and of progress at most once a second."""
+    Numbers that nothing is known of are recorded while the reading goes on, so that a first one of any length
+    needs little memory.
+    """
+    run, early = scene.run, Early(scene, known)
+    size = first_page_size(run.started_at)
+    run.page_asked = size.limit
 
     def tell(readings: Readings) -> None:
-        now = clock()
+        now = scene.clock()
         _count(run, readings)
         if readings.pages == 1 or now - run.heartbeat_at >= PROGRESS_EVERY:
             beat(run, now, **{name: getattr(run, name) for name in READ}, calls=asking.calls)
+        early.look(readings.last)
         on_page(readings.pages)
 
-    readings = read_list(asking.page, known, clock, tell)
+    with reading_ahead(asking, settings.SYNC_THREADS) as pages:
+        readings = read_list(pages, known, size, tell)
+    run.page_size = readings.last.limit
     _count(run, readings)
     return readings
 
@@ -180,7 +180,7 @@ def _count(run: SyncRun, readings: Readings) -> None:
     last = readings.last
     run.pages, run.readings = readings.pages, len(readings.all)
     run.count_first, run.count_last = (last.counts[0], last.counts[-1]) if last.counts else (None, None)
-    run.rows, run.distinct_keys = last.rows, len(last.seen)
+    run.rows, run.distinct_keys = last.rows, last.distinct
     run.duplicates, run.invalid = last.duplicates, last.invalid + last.keyless
 
 
@@ -194,7 +194,7 @@ def _status(readings: Readings) -> RunStatus:
 
 
 def _finish(run: SyncRun, status: RunStatus, now: datetime, last: SyncRun | None) -> None:
-    names = (*READ, *FOUND, "calibration", "held", "error_kind", "error")
+    names = (*READ, *FOUND, "page_asked", "page_size", "calibration", "held", "error_kind", "error")
     fields: dict[str, Any] = {name: getattr(run, name) for name in names}
     with transaction.atomic():
         beat(run, now, status=status, finished_at=now, **fields)

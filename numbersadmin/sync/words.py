@@ -24,7 +24,7 @@ def words_for(status: RunStatus, readings: Readings, unclear: str, run: SyncRun)
         said = f"The list was not complete in {len(readings.all)} readings: {readings.last.trouble}."
         return "", f"{said} No number was ended."[:LONGEST]
     if status == RunStatus.GUARDED:
-        return "", held(len(run.held), len(readings.last.seen))
+        return "", held(len(run.held), readings.last.distinct)
     if unclear:
         return "", unconfirmed(run.missing, unclear)
     return "", ""

@@ -324,3 +324,25 @@ def test_a_person_is_served_while_a_sync_reads_on_and_on(sandbox: Any, client_of
         reader.join()
     assert waited < 0.8
     assert all(each["status"] == 200 for each in sandbox.requests())
+
+
+@pytest.mark.parametrize(("limiters", "together"), [(1, 1), (3, 3)])
+def test_of_several_threads_of_a_sync_one_waits_for_a_turn_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limiters: int, together: int
+) -> None:
+    """Each would be overtaken for ten seconds only, and then all of them go before people. Others are the control."""
+    monkeypatch.setitem(RATES, "list", Rate(0.2, 2))
+    store = SqliteStore(tmp_path / "provider.sqlite3")
+    processes = [Limiter(store, "account") for _ in range(limiters)]
+    for _ in range(2):  # the burst is used up, and the credentials are proven
+        processes[0].ok(processes[0].take("list", "person", 0.0))
+    threads = [
+        threading.Thread(target=processes[each % limiters].take, args=("list", "sync", 20.0))
+        for each in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    most = 0
+    while any(thread.is_alive() for thread in threads):
+        most = max(most, len(store.read().buckets["list"].waiting))
+    assert most == together

@@ -5,6 +5,7 @@ import pytest
 from numbersadmin.numbers.models import Status
 from numbersadmin.provider.schema import Page, Row, decode_page
 from numbersadmin.sync.models import RunStatus
+from numbersadmin.sync.page_size import PageSize
 from numbersadmin.sync.reader import REREADS, Reading, read_list
 
 FIVE = [f"44770090000{n}" for n in range(1, 6)]
@@ -72,15 +73,20 @@ def test_a_row_that_is_listed_twice_is_counted_and_ends_nothing(known):
 
 
 def test_the_last_copy_of_a_key_counts():
-    first = _rows('{"numberKey":"A","number":"441"}', '{"numberKey":"B","number":"442"}')
-    second = _rows('{"numberKey":"A","number":"441","type":"OTHER"}')
-    reading = Reading()
-    reading.take(Page(first, 9, None), {}, at=1)
-    reading.take(Page(second, 9, None), {}, at=2)
-    assert reading.seen["A"] == (second[0], 2)
-    assert reading.duplicates == 1
-    reading.take(Page(first, 9, None), {first[0].digest: "A"}, at=3)
-    assert reading.seen["A"] is None  # as we know it
+    [one, two, other] = _rows(
+        '{"numberKey":"A","number":"441"}',
+        '{"numberKey":"B","number":"442"}',
+        '{"numberKey":"A","number":"441","type":"OTHER"}',
+    )
+    known = OnRecord({one.digest: "A"})
+    reading = Reading(limit=50, learns=True)
+    reading.take(Page([two.raw, other.raw], 9, None), known, at=1)
+    reading.take(Page([one.raw], 9, None), known, at=2)
+    assert [(key, *sight[:2]) for key, sight in reading.differing.items()] == [("B", two, 1)]
+    assert reading.unchanged == {one.digest}  # A is as we know it
+    reading.take(Page([one.raw, other.raw], 9, None), known, at=3)
+    assert (reading.differing["A"][:2], reading.unchanged) == ((other, 3), set())
+    assert (reading.distinct, reading.duplicates) == (2, 3)
 
 
 def test_a_number_bought_while_we_read_makes_us_read_again(known):
@@ -190,12 +196,25 @@ def test_the_key_of_one_number_on_another_is_not_believed(known):
 def test_a_list_without_end_is_given_up():
     """Ever new numbers and an ever higher count, however many pages are asked for."""
 
-    def list_page(number: int) -> Page:
-        return Page(_rows(f'{{"numberKey":"K{number}","number":"4{number}"}}'), 9 + number, None)
+    class Endless:
+        def get(self, number: int, limit: int, last: int):
+            return Page(
+                [f'{{"numberKey":"K{number}","number":"4{number}"}}'.encode()], 9 + number, None
+            ), None
 
-    endless = read_list(list_page, {}, lambda: None, lambda readings: None)
+    endless = read_list(Endless(), OnRecord({}), PageSize(1, learned=False))
     assert not endless.complete
     assert endless.pages == (1 + REREADS) * (9 + 2)
+
+
+class OnRecord:
+    """What is known, as reader.Known."""
+
+    def __init__(self, keys: dict[int, str]) -> None:
+        self.digests, self._keys = set(keys), keys
+
+    def of_keys(self, keys: set[str]) -> dict[int, str]:
+        return {digest: key for digest, key in self._keys.items() if key in keys}
 
 
 def _rows(*texts: str) -> tuple[Row, ...]:

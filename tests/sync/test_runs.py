@@ -152,7 +152,7 @@ def test_a_number_recorded_by_a_purchase_at_the_same_moment_is_looked_at_again(s
 
 
 def test_an_error_of_our_own_ends_the_run_and_is_not_hidden(stocked, monkeypatch):
-    monkeypatch.setattr("numbersadmin.sync.services.believe", lambda scene, sights: 1 / 0)
+    monkeypatch.setattr("numbersadmin.sync.services.believe", lambda scene, sights, listed: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         stocked.sync()
     run = SyncRun.objects.get()
