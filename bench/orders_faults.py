@@ -91,7 +91,7 @@ def main() -> int:
             sandbox.wait()
     report([json.loads(text.splitlines()[-1]) for text in said if text], time.monotonic() - began)
     codes = [player.returncode for _, player in running]
-    print(f"violations: {codes.count(1)} (chance {chance}; the jobs' exit codes: {codes})")
+    print(f"violations: {sum(map(bool, codes))} (chance {chance}; the jobs' exit codes: {codes})")
     return int(any(codes))
 
 

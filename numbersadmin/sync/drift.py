@@ -114,7 +114,10 @@ def close_moot(*, now: datetime) -> int:
     """
     moot = Drift.objects.undecided().filter(MOOT)
     return sum(
-        moot.filter(pk__in=chunk).update(
+        # on the row itself: a condition through a join is not looked at again when somebody decides meanwhile
+        Drift.objects.undecided()
+        .filter(pk__in=chunk)
+        .update(
             state=DriftState.DECIDED,
             decision=Decision.OVER,
             decided_by=None,
