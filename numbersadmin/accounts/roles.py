@@ -23,6 +23,7 @@ SEE = {
     "orders.view",
     "policies.view",
     "costs.view",
+    "invoices.view",
     "sync.view",
     "audit.view",
     "attestation.answer",  # what one owns oneself, and what is handed over to one
@@ -66,6 +67,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         | {"numbers.edit_own", "numbers.edit", "numbers.protect", "numbers.bulk", "numbers.state_date"}
         | {"sync.start", "sync.decide", "sync.release"}
         | {"costs.export", "audit.view_all", "audit.export", "attestation.view_all"}
+        | {"costs.close", "costs.correct", "costs.reopen", "costs.note", "costs.rates", "invoices.edit"}
         | {"orders.give_back"}
     ),
     Role.ADMIN: frozenset(
@@ -82,6 +84,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "sync.decide",
             "sync.release",
             "costs.export",
+            "costs.reopen",  # as the second person
             "audit.view_all",
             "audit.export",
         }

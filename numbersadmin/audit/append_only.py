@@ -10,6 +10,9 @@ TABLES: dict[str, str | None] = {
     "orders_decision": None,
     "policies_budget": None,
     "attestation_decision": None,
+    "costs_ledgerline": None,
+    "costs_monthclose": None,
+    "costs_waiver": None,
 }
 
 _POSTGRES_FUNCTION = """

@@ -75,6 +75,7 @@ VERBS = {
     "policy.rejected": Words("Rule rejected", "x", "bad"),
     "policy.withdrawn": Words("Proposal withdrawn", "ban"),
     "budget.set": Words("Budget set", "coins"),
+    "cost.corrected": Words("Cost corrected", "edit", "warn"),
     "orders.stopped": Words("Buying and cancelling stopped", "player-pause", "bad"),
     "orders.resumed": Words("Buying and cancelling go on", "refresh", "ok"),
     "sync.finished": Words("Synced", "refresh"),

@@ -29,15 +29,18 @@ class Kind(StrEnum):
     SETUP = "setup"
     INITIAL = "initial"
     RECURRING = "recurring"
+    ADJUSTMENT = "adjustment"  # never computed: posted by a person (ledger.py)
 
 
 class Basis(StrEnum):
-    """How we know an amount, the surest first. The first two are the provider's own figures."""
+    """How we know an amount. The first two are the provider's own figures, the last two those of corrections."""
 
     QUOTED = "quoted"
     LISTED = "listed"
     COMPUTED = "computed"
     INFERRED = "inferred"
+    MANUAL = "manual"
+    INVOICE = "invoice"
 
 
 STATED = frozenset({Basis.QUOTED, Basis.LISTED})
@@ -99,9 +102,12 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One line of money for one number in one month. The period's end is exclusive, both are in UTC."""
+    """One line of money in one month. The period's end is exclusive, both are in UTC.
 
-    number_id: int
+    `number_id` is that of the owned number; None for a correction that is about no number of ours.
+    """
+
+    number_id: int | None
     month: Month
     kind: Kind
     amount: Decimal | None

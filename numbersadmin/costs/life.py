@@ -62,7 +62,7 @@ def _items(owned: OwnedNumber) -> list[int]:
 def _charged(line: Line, began: dict[int, datetime], calendar: Calendar) -> history.Moment:
     """A charge at the beginning of what it is for; what is charged once right after the number became ours."""
     charge = line.charge
-    pk, once = line.held.possession.id, charge.kind is not Kind.RECURRING
+    pk, once = line.subject.id or 0, charge.kind in (Kind.SETUP, Kind.INITIAL)
     at = max(charge.period_start, began[pk]) if once else charge.period_start
     return history.Moment(
         place=(at, history.CHARGE, pk * len(Kind) + list(Kind).index(charge.kind)),

@@ -7,11 +7,12 @@ from typing import Any
 
 from django.core.paginator import Page, Paginator
 
-from numbersadmin.costs.charges import Basis, Charge, Kind, Stretch, charges, stretches
+from numbersadmin.costs.charges import Basis, Charge, Kind, charges
+from numbersadmin.costs.ledger import Entry, Records, statement
 from numbersadmin.costs.months import Calendar, Month
-from numbersadmin.costs.possessions import Held, held_between, held_of
+from numbersadmin.costs.possessions import Subject, held_of
 from numbersadmin.costs.report import GROUPINGS
-from numbersadmin.costs.selectors import NONE, Records, State
+from numbersadmin.costs.selectors import NONE
 from numbersadmin.money import Totals
 from numbersadmin.numbers.models import OwnedNumber
 
@@ -23,6 +24,8 @@ BASIS_NAMES = {
     Basis.LISTED: "On Infobip's list",
     Basis.COMPUTED: "Computed from days",
     Basis.INFERRED: "Inferred",
+    Basis.MANUAL: "Entered by a person",
+    Basis.INVOICE: "From an invoice",
 }
 
 
@@ -39,6 +42,7 @@ class LineFilter:
     capabilities: str = ""
     owner: str = ""
     cost_centre: str = ""
+    labels: str = ""
 
     @classmethod
     def of(cls, sent: Mapping[str, str]) -> "LineFilter":
@@ -51,18 +55,18 @@ class LineFilter:
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         return {name: value for name, value in values.items() if value}
 
-    def holds(self, held: Held) -> bool:
+    def holds(self, subject: Subject) -> bool:
         """Is the number one of those asked for?"""
         wanted = self.chosen
         return all(
-            (value_of(held) or NONE) == wanted[by] for by, value_of in GROUPINGS.items() if by in wanted
+            (value_of(subject) or NONE) == wanted[by] for by, value_of in GROUPINGS.items() if by in wanted
         )
 
-    def counts(self, stretch: Stretch) -> bool:
+    def counts(self, charge: Charge) -> bool:
         """Is the charge in the currency asked for?"""
         if self.cur == UNPRICED:
-            return stretch.amount is None
-        return not self.cur or stretch.currency == self.cur
+            return charge.amount is None
+        return not self.cur or charge.currency == self.cur
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +74,13 @@ class Line:
     """A charge with the number it is for, and in words what it is."""
 
     charge: Charge
-    held: Held
+    subject: Subject
     words: str
 
     @property
     def url(self) -> str:
-        """The page of the number."""
-        return f"/numbers/{self.held.possession.id}/"
+        """The page of the number; empty where it is about none of ours."""
+        return f"/numbers/{self.subject.id}/" if self.subject.id else ""
 
     @property
     def basis(self) -> str:
@@ -96,31 +100,28 @@ class Lines:
 def month_lines(known: Records, month: Month, wanted: LineFilter, page: str = "1") -> Lines:
     """The lines of a month that fit, by the age of the number's record; a page there is none of is the nearest."""
     found = [
-        (held, stretch)
-        for held in held_between(month, month, known.calendar, known.listed)
-        if wanted.holds(held)
-        for stretch in stretches(held.possession, month, month, known.calendar)
-        if wanted.counts(stretch)
+        entry
+        for entry in statement(known, month)
+        if wanted.holds(entry.subject) and wanted.counts(entry.charge)
     ]
-    totals = Totals.of((stretch.currency, stretch.amount) for _, stretch in found)
-    unpriced = sum(stretch.amount is None for _, stretch in found)
+    totals = Totals.of((entry.charge.currency, entry.charge.amount) for entry in found)
+    unpriced = sum(entry.charge.amount is None for entry in found)
     shown: Page[Any] = Paginator(found, ROWS).get_page(page)
-    shown.object_list = [
-        line
-        for held, stretch in shown.object_list
-        for line in _lines(held, month, month, known.calendar)
-        if line.charge.kind == stretch.kind
-    ]
+    shown.object_list = [line_of(entry, known.calendar) for entry in shown.object_list]
     return Lines(shown, totals, unpriced)
 
 
-def _lines(held: Held, first: Month, last: Month, calendar: Calendar) -> list[Line]:
-    found = charges(held.possession, first, last, calendar)
-    return [Line(charge, held, words(charge, calendar)) for charge in found]
+def line_of(entry: Entry, calendar: Calendar) -> Line:
+    """A line of a statement in words."""
+    return Line(entry.charge, entry.subject, words(entry, calendar))
 
 
-def words(charge: Charge, calendar: Calendar) -> str:
-    """What a charge is for: `Set-up, once`, `First month, 14 to 31 Oct`, `Full month`."""
+def words(entry: Entry, calendar: Calendar) -> str:
+    """What a charge is for: `Set-up, once`, `First month, 14 to 31 Oct`, `Full month`, `Correction for September`."""
+    charge = entry.charge
+    if charge.kind is Kind.ADJUSTMENT:
+        about = entry.corrects
+        return "Correction" if about is None or about == charge.month else f"Correction for {about.label}"
     if charge.kind is Kind.SETUP:
         return "Set-up, once"
     if charge.kind is Kind.RECURRING:
@@ -165,9 +166,13 @@ def number_cost(known: Records, owned: OwnedNumber) -> NumberCost:
     for held in holdings:  # an inferred or entered day may lie before the first record
         moments = (held.possession.acquired_at, held.possession.acquired_from, held.possession.acquired_to)
         first = min(first, *(known.calendar.month(at) for at in moments if at))
-    lines = [line for held in holdings for line in _lines(held, first, known.current, known.calendar)]
+    lines = [
+        line_of(Entry(charge, held.subject), known.calendar)
+        for held in holdings
+        for charge in charges(held.possession, first, known.current, known.calendar)
+    ]
     order = list(Kind)
-    lines.sort(key=lambda line: (line.charge.month, line.held.possession.id, order.index(line.charge.kind)))
+    lines.sort(key=lambda line: (line.charge.month, line.subject.id or 0, order.index(line.charge.kind)))
     return NumberCost(
         lines=lines[::-1],
         totals=Totals.of((line.charge.currency, line.charge.amount) for line in lines),
@@ -182,19 +187,17 @@ def number_cost(known: Records, owned: OwnedNumber) -> NumberCost:
 
 def export_rows(known: Records, month: Month) -> Iterator[dict[str, Any]]:
     """The lines of a month as files have them; none for a month that is not on record."""
-    if known.state(month) is not State.OPEN:
-        return
-    for held in held_between(month, month, known.calendar, known.listed):
-        for charge in charges(held.possession, month, month, known.calendar):
-            yield {
-                "number": held.number,
-                "kind": str(charge.kind),
-                "amount": charge.amount,
-                "currency": charge.currency or None,
-                "basis": str(charge.basis),
-                "period_start": charge.period_start,
-                "period_end": charge.period_end,
-            }
+    for entry in statement(known, month):
+        charge = entry.charge
+        yield {
+            "number": entry.subject.number,
+            "kind": str(charge.kind),
+            "amount": charge.amount,
+            "currency": charge.currency or None,
+            "basis": str(charge.basis),
+            "period_start": charge.period_start,
+            "period_end": charge.period_end,
+        }
 
 
 def export_month(known: Records, month: Month) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_GET
 
 from numbersadmin.costs import selectors
+from numbersadmin.costs.ledger import Records
 from numbersadmin.costs.life import KINDS, life
 from numbersadmin.costs.lines import NumberCost, number_cost
-from numbersadmin.costs.selectors import Records
 from numbersadmin.formats import e164
 from numbersadmin.money import Totals, days_in_month, prorate
 from numbersadmin.numbers.models import OwnedNumber, Status

@@ -20,23 +20,39 @@ _PRICE = (
     " price_per_month setup_price initial_month_price currency source"
 ).split()
 _NUMBER = (
-    "id number country type capabilities cost_centre owner__username status missing_since"
-    " acquired_at acquired_from acquired_to acquired_basis ended_from ended_to bought_again"
+    "id number_key number country type capabilities shared labels cost_centre owner__username"
+    " status missing_since acquired_at acquired_from acquired_to acquired_basis ended_from ended_to bought_again"
 ).split()
 _CERTAIN = frozenset({AcquiredBasis.PURCHASED_HERE, AcquiredBasis.STATED})
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """What a charge is about, and what reports group it by; `id` is None where it is about no number of ours."""
+
+    id: int | None
+    number_key: str = ""
+    number: str = ""
+    country: str = ""
+    type: str = ""
+    capabilities: str = ""
+    shared: bool = False
+    labels: tuple[str, ...] = ()
+    cost_centre: str = ""
+    owner: str = ""
+
+    @property
+    def label_set(self) -> str:
+        """All its labels together, which is one group of a report, so that groups add up."""
+        return ", ".join(self.labels)
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
-    """A possession with what a report groups its charges by: the number as it stands now."""
+    """A possession, and the number as it stands now."""
 
     possession: Possession
-    number: str
-    country: str
-    type: str
-    capabilities: str
-    cost_centre: str
-    owner: str
+    subject: Subject
 
 
 def billing_calendar() -> Calendar:
@@ -93,7 +109,8 @@ def _price(row: tuple[Any, ...]) -> Price:
 
 
 def _held_row(row: tuple[Any, ...], prices: tuple[Price, ...], listed: datetime | None) -> Held:
-    (pk, number, country, kind, capabilities, cost_centre, owner, status, missing, *when, again) = row
+    (pk, key, number, country, kind, capabilities, shared, labels, cost_centre, owner, *rest) = row
+    status, missing, *when, again = rest
     at, after, seen, basis, ended_from, ended_to = when
     if at is None and after is None and basis == AcquiredBasis.PURCHASED_HERE:
         at = seen
@@ -111,7 +128,8 @@ def _held_row(row: tuple[Any, ...], prices: tuple[Price, ...], listed: datetime 
         listed_until=_listed_until(status, missing, prices[-1].valid_from, listed),
         bought_again=again,
     )
-    return Held(possession, number, country, kind, capabilities, cost_centre, owner or "")
+    whose = (tuple(sorted(labels)), cost_centre, owner or "")
+    return Held(possession, Subject(pk, key, number, country, kind, capabilities, shared, *whose))
 
 
 def _listed_until(

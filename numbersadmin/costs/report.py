@@ -10,18 +10,19 @@ from itertools import accumulate
 
 from numbersadmin.costs.charges import Basis, Kind, Stretch, stretches
 from numbersadmin.costs.months import Calendar, Month
-from numbersadmin.costs.possessions import Held
+from numbersadmin.costs.possessions import Held, Subject
 from numbersadmin.formats import MINUS
 from numbersadmin.money import ZERO, Totals, rounded_lines
 
-GROUPINGS: dict[str, Callable[[Held], str]] = {
-    "country": lambda held: held.country,
-    "type": lambda held: held.type,
-    "capabilities": lambda held: held.capabilities,
-    "owner": lambda held: held.owner,
-    "cost_centre": lambda held: held.cost_centre,
+GROUPINGS: dict[str, Callable[[Subject], str]] = {
+    "country": lambda subject: subject.country,
+    "type": lambda subject: subject.type,
+    "capabilities": lambda subject: subject.capabilities,
+    "owner": lambda subject: subject.owner,
+    "cost_centre": lambda subject: subject.cost_centre,
+    "labels": lambda subject: subject.label_set,
 }
-"""What a month can be split by. A number with several capabilities is in one group, that of its whole set."""
+"""What a month can be split by. Several capabilities or labels are one group, that of the whole set."""
 
 
 @dataclass(slots=True)
@@ -128,7 +129,7 @@ def report(holdings: Iterable[Held], first: Month, last: Month, by: str, calenda
     found = Report(first, last)
     group = GROUPINGS[by]
     for held in holdings:
-        found.add(group(held), stretches(held.possession, first, last, calendar))
+        found.add(group(held.subject), stretches(held.possession, first, last, calendar))
     return found
 
 
@@ -145,6 +146,8 @@ BASIS_WORDS = {
     Basis.LISTED: "stated by Infobip",
     Basis.COMPUTED: "computed from days",
     Basis.INFERRED: "inferred",
+    Basis.MANUAL: "entered by people",
+    Basis.INVOICE: "from invoices",
 }
 
 

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 
 from numbersadmin.costs.chart import Chart, chart
-from numbersadmin.costs.months import Calendar, Month
+from numbersadmin.costs.ledger import Records
+from numbersadmin.costs.models import MonthClose
+from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import billing_calendar, held_between, last_list, records_begin
 from numbersadmin.costs.report import GROUPINGS, Report, Sum, basis_words, report, signed_percent
 from numbersadmin.money import ZERO, rounded, rounded_lines
@@ -17,47 +18,12 @@ NONE = "(none)"
 """How a filter names the group without a value, as the list of owned numbers does."""
 
 
-class State(StrEnum):
-    """How much is known of a month."""
-
-    OPEN = "open"
-    BEFORE_RECORDS = "before_records"
-    NOT_STARTED = "not_started"
-
-
-@dataclass(frozen=True, slots=True)
-class Records:
-    """The months there are figures for: from `first` (None: nothing is on record yet) to the current one."""
-
-    first: Month | None
-    current: Month
-    calendar: Calendar
-    listed: datetime | None
-    begin: datetime | None = None  # the first moment that anything is known of
-
-    def state(self, month: Month) -> State:
-        """Is there anything to say of this month?"""
-        if month > self.current:
-            return State.NOT_STARTED
-        return State.OPEN if self.first and self.first <= month else State.BEFORE_RECORDS
-
-    @property
-    def zone(self) -> str:
-        """The time zone that months are cut in."""
-        return self.calendar.zone.key
-
-    @property
-    def months(self) -> list[Month]:
-        """All months with figures, the latest first."""
-        first = self.current.index + 1 if self.first is None else self.first.index
-        return [self.current.plus(-back) for back in range(self.current.index - first + 1)]
-
-
 def records(now: datetime) -> Records:
     """Which months are on record at this moment."""
     calendar, begin = billing_calendar(), records_begin()
     first = min(calendar.month(begin), calendar.month(now)) if begin else None
-    return Records(first, calendar.month(now), calendar, last_list(), begin)
+    closes = {Month.parse(row.month): row for row in MonthClose.objects.select_related("by").order_by("id")}
+    return Records(first, calendar.month(now), calendar, last_list(), begin, closes)
 
 
 # A month ------------------------------------------------------------------------------------------------------------
@@ -146,7 +112,7 @@ class MonthPage:
     @property
     def previous(self) -> Month | None:
         """The month before, if it is on record."""
-        return self.month.previous if self.records.state(self.month.previous) is State.OPEN else None
+        return self.month.previous if self.records.on_record(self.month.previous) else None
 
     @property
     def next(self) -> Month | None:
@@ -192,7 +158,7 @@ def month_page(
 
 def _compares(known: Records, month: Month) -> bool:
     """Is the month before on record, so that there is something to compare with?"""
-    return known.state(month.previous) is State.OPEN
+    return known.on_record(month.previous)
 
 
 def _totals(found: Report, known: Records) -> list[CurrencyTotal]:
@@ -253,7 +219,7 @@ def _together(groups: list[Group], known: Records, month: Month) -> Group:
 def _trend(found: Report, currency: str, known: Records) -> list[TrendRow]:
     rows: list[TrendRow] = []
     for month, amount in found.trend(currency):
-        known_amount = amount if known.state(month) is State.OPEN else None
+        known_amount = amount if known.on_record(month) else None
         before = rows[-1].amount if rows else None
         change = None if known_amount is None or before is None else _change(amount, before, currency)
         rows.append(TrendRow(month, known_amount, change))

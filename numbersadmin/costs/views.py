@@ -15,9 +15,10 @@ from django.views.decorators.vary import vary_on_headers
 from numbersadmin import export
 from numbersadmin.costs import lines as charge_lines
 from numbersadmin.costs import selectors
+from numbersadmin.costs.ledger import Records
 from numbersadmin.costs.lines import UNPRICED, LineFilter
 from numbersadmin.costs.months import Month
-from numbersadmin.costs.selectors import NONE, Records, State
+from numbersadmin.costs.selectors import NONE
 from numbersadmin.formats import capability_label, country_name, phone_intl, type_name
 from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.web import HtmxRequest, require, wants_fragment
@@ -29,6 +30,7 @@ GROUPED = {
     "capabilities": ("Can do", "sets"),
     "owner": ("Owner", "owners"),
     "cost_centre": ("Cost centre", "cost centres"),
+    "labels": ("Labels", "sets of labels"),
 }
 """What a month can be split by: the heading, and the word for several of them."""
 
@@ -44,7 +46,7 @@ def on_record(view: Callable[[HtmxRequest, Records, Month], Answer]) -> Callable
         except ValueError:
             return render(request, "costs/no_month.html", {"known": known}, status=404)
         state = known.state(wanted)
-        if state is not State.OPEN:
+        if not known.on_record(wanted):
             return render(request, "costs/no_month.html", {"known": known, "month": wanted, "state": state})
         return view(request, known, wanted)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from numbersadmin.costs.charges import Basis, Kind, Possession, Price, charges, fitting_days, stretches
 from numbersadmin.costs.months import Calendar, Month
-from numbersadmin.costs.possessions import Held
+from numbersadmin.costs.possessions import Held, Subject
 from numbersadmin.costs.report import GROUPINGS, basis_words, report
 from numbersadmin.money import Totals, from_micro, prorate, rounded, rounded_lines
 
@@ -65,12 +65,18 @@ def holdings(draw: st.DrawFn) -> list[Held]:
     return [
         Held(
             draw(possessions(number_id)),
-            str(49_000 + number_id),
-            draw(st.sampled_from(["DE", "GB", ""])),
-            draw(st.sampled_from(["MOBILE", ""])),
-            draw(st.sampled_from(["SMS", "SMS,VOICE"])),
-            draw(st.sampled_from(["CC-1", ""])),
-            draw(st.sampled_from(["manager", ""])),
+            Subject(
+                number_id,
+                f"KEY{number_id}",
+                str(49_000 + number_id),
+                draw(st.sampled_from(["DE", "GB", ""])),
+                draw(st.sampled_from(["MOBILE", ""])),
+                draw(st.sampled_from(["SMS", "SMS,VOICE"])),
+                shared=False,
+                labels=draw(st.sampled_from([(), ("a",), ("a", "b")])),
+                cost_centre=draw(st.sampled_from(["CC-1", ""])),
+                owner=draw(st.sampled_from(["manager", ""])),
+            ),
         )
         for number_id in range(1, draw(st.integers(1, 6)) + 1)
     ]

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from numbersadmin import export
 from numbersadmin.costs import lines, selectors
+from numbersadmin.costs.ledger import State
 from numbersadmin.costs.months import Month
 
 
@@ -27,9 +28,9 @@ class Command(BaseCommand):
             wanted = Month.parse(month)
         except ValueError as error:
             raise CommandError(f"{error}.") from error
-        if known.state(wanted) is selectors.State.NOT_STARTED:
+        if known.state(wanted) is State.NOT_STARTED:
             raise CommandError(f"{wanted} has not begun. The current month is {known.current}.")
-        if known.state(wanted) is selectors.State.BEFORE_RECORDS:
+        if known.state(wanted) is State.BEFORE_RECORDS:
             began = (
                 f"which begin in {known.first}" if known.first else "which begin with the first complete sync"
             )

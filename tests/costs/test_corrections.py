@@ -1,0 +1,54 @@
+"""Corrections that people post: in the earliest month that is not closed, each once."""
+
+from decimal import Decimal
+
+import pytest
+
+from numbersadmin.audit.models import AuditEvent
+from numbersadmin.costs import selectors, services
+from numbersadmin.costs.ledger import statement
+from numbersadmin.costs.months import Month
+from numbersadmin.costs.possessions import Subject
+from tests.costs.conftest import at
+
+pytestmark = pytest.mark.usefixtures("november")
+NOW = at("2026-11-20 12:00")
+
+
+def post(cast, **more):
+    known = selectors.records(NOW)
+    facts = {"subject": Subject(None), "amount": Decimal("-1.5"), "currency": "EUR", "reason": "Credit note 7"}
+    return services.post_correction(known=known, actor=cast.finance, now=NOW, **facts | more)
+
+
+def test_a_correction_is_a_line_of_the_earliest_open_month(two_months, cast):
+    posted = post(cast, corrects=Month.parse("2026-09"))
+    assert (posted.month, posted.corrects, posted.revision) == ("2026-09", "2026-09", 1)
+    (entry,) = [one for one in statement(selectors.records(NOW), Month.parse("2026-09")) if one.id]
+    assert (entry.charge.amount, entry.charge.basis, entry.charge.note) == (
+        Decimal("-1.5"),
+        "manual",
+        "Credit note 7",
+    )
+    event = AuditEvent.objects.get(verb="cost.corrected")
+    assert (event.subject_id, event.reason) == (posted.pk, "Credit note 7")
+
+
+def test_a_form_sent_twice_posts_once(two_months, cast):
+    post(cast, form_token="one")
+    with pytest.raises(services.CannotCorrect, match="posted already"):
+        post(cast, form_token="one")
+    assert AuditEvent.objects.filter(verb="cost.corrected").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ({"amount": Decimal(0)}, "Enter the difference"),
+        ({"reason": "  "}, "Say why"),
+        ({"corrects": Month.parse("2027-01")}, "comes after"),
+    ],
+)
+def test_what_cannot_be_posted_says_why(two_months, cast, facts, told):
+    with pytest.raises(services.CannotCorrect, match=told):
+        post(cast, **facts)
