@@ -133,8 +133,14 @@ def _prepare_purchase(item: OrderItem, provider: Provider, clock: Clock) -> Prov
             next_round(item.order, clock())
         return None
     known = set(OwnedNumber.objects.open().filter(number=item.number).values_list("number_key", flat=True))
-    if item.shared:  # a shared number can be for sale and ours at once
-        known |= {facts.number_key for facts in find_owned(provider, offer, wait=READ_WAIT)}
+    # a shared number can be for sale and ours at once
+    listed = find_owned(provider, offer, wait=READ_WAIT) if item.shared else []
+    if quote.number_key in {facts.number_key for facts in listed}:
+        failed(item, "already_owned", now=clock())
+        return None
+    if quote.number_key in known:  # two possessions under one key could not be told apart
+        raise Later("a number under this key is still open in our records: the next sync ends it first")
+    known |= {facts.number_key for facts in listed}
     return claim(item, now=clock(), number_key=quote.number_key, quote=quote, known_keys=sorted(known))
 
 

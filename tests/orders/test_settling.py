@@ -8,6 +8,7 @@ import pytest
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.numbers.models import OwnedNumber, Status
 from numbersadmin.orders import execution, services
+from numbersadmin.orders.adopting import adopt_cancelled
 from numbersadmin.orders.models import OrderItem, ProviderAttempt
 from numbersadmin.orders.settling import proves_not_done, settle_item
 from tests.orders.desk import KEY, NUMBER, OFFER, Clock, Desk, again
@@ -276,15 +277,23 @@ def test_what_somebody_else_settles_between_two_readings_is_let_be(unknown: Orde
     assert settle_item(item_id=unknown.pk, provider=desk.provider, clock=clock) is None
 
 
-def test_nothing_is_bought_under_a_key_whose_cancellation_is_unknown(desk: Desk, sandbox: Any):
-    """A shared number stays for sale, and may keep its key: two calls at once would be told apart by no look."""
+@pytest.fixture
+def shared_and_ours(desk: Desk, sandbox: Any) -> OwnedNumber:
+    """A shared number, bought here: it stays for sale, and keeps its key."""
     sandbox.reset()
     sandbox.switch(key_changes_on_purchase=False)
     sandbox.stock(available=[{"number": NUMBER, "numberKey": KEY, "country": "RU", "shared": True}])
-    first = desk.carry_out(desk.approved())
-    assert first.owned_number
+    owned = desk.carry_out(desk.approved()).owned_number
+    assert owned
+    return owned
+
+
+def test_nothing_is_bought_under_a_key_whose_cancellation_is_unknown(
+    shared_and_ours: OwnedNumber, desk: Desk, sandbox: Any
+):
+    """Two calls at once would be told apart by no look."""
     sandbox.fault("cancel", "drop", act=True)
-    cancel = desk.carry_out(desk.approved_cancel(first.owned_number))
+    cancel = desk.carry_out(desk.approved_cancel(shared_and_ours))
     second = desk.carry_out(desk.approved())
     assert (cancel.state, second.state, posts(sandbox)) == ("unknown", "approved", 1)
     for _ in range(3):
@@ -292,3 +301,29 @@ def test_nothing_is_bought_under_a_key_whose_cancellation_is_unknown(desk: Desk,
         desk.sweep(at_once=True)
     assert (again(cancel).state, again(second).state, posts(sandbox)) == ("done", "done", 2)
     assert OwnedNumber.objects.filter(number=NUMBER).count() == 2
+
+
+def test_nothing_is_bought_under_a_key_that_is_ours(shared_and_ours: OwnedNumber, desk: Desk, sandbox: Any):
+    second = desk.carry_out(desk.approved())
+    assert (second.state, second.failure, posts(sandbox)) == ("failed", "already_owned", 1)
+
+
+def test_a_key_that_is_still_open_in_our_records_is_bought_once_a_sync_has_ended_it(
+    shared_and_ours: OwnedNumber, desk: Desk, sandbox: Any
+):
+    """The cancellation was carried out after two looks had found nothing: our records do not know of it yet."""
+    sandbox.switch(late_apply_seconds=180)
+    sandbox.fault("cancel", "drop", act=False)
+    cancel = desk.carry_out(desk.approved_cancel(shared_and_ours))
+    for _ in range(2):
+        sandbox.clock(desk.clock.on(61))
+        desk.sweep(at_once=True)
+    assert again(cancel).failure == "not_cancelled"
+    sandbox.clock(desk.clock.on(120))
+    second = desk.carry_out(desk.approved())
+    assert (second.state, posts(sandbox)) == ("approved", 1)
+    assert adopt_cancelled(owned=shared_and_ours, now=desk.clock())
+    desk.clock.on(61)
+    desk.sweep(at_once=True)
+    assert (again(cancel).state, again(second).state, posts(sandbox)) == ("done", "done", 2)
+    assert again(second).owned_number_id != shared_and_ours.pk
