@@ -40,7 +40,7 @@ def list_numbers(request: HtmxRequest) -> HttpResponseBase:
         "wanted": wanted,
         "digits": selectors.digits_of(wanted.q),
         "no_such_page": no_such_page,
-        "filtered": wanted != NumberFilter(sort=wanted.sort),
+        **_narrowing(wanted),
         **_views(wanted, request.user.username, wishes, kept),
         "query": query_of(wanted),
         **_may(request.user),
@@ -51,6 +51,14 @@ def list_numbers(request: HtmxRequest) -> HttpResponseBase:
     if fragment:
         response["HX-Push-Url"] = request.path + _query(wanted, request.GET)
     return response
+
+
+def _narrowing(wanted: NumberFilter) -> dict[str, bool]:
+    """Is anything chosen at all, and is it more than what was typed?"""
+    return {
+        "filtered": wanted != NumberFilter(sort=wanted.sort),
+        "narrowed": wanted != NumberFilter(sort=wanted.sort, q=wanted.q),
+    }
 
 
 def _may(person: Any) -> dict[str, bool]:
