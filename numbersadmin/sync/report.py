@@ -95,6 +95,16 @@ class Report:
         """What the run is called in a path."""
         return f"Run {self.row.run.pk}"
 
+    @property
+    def bought_here(self) -> int:
+        """How many of the new ones an order of ours explains; they are on its page."""
+        return max(self.row.run.appeared - self.appeared.count, 0)
+
+    @property
+    def cancelled_here(self) -> int:
+        """How many of the ended ones an order of ours explains."""
+        return max(self.row.run.ended - self.ended.count, 0)
+
 
 def report(run: SyncRun, now: datetime, person: User) -> Report:
     """The run and what it found, for this person; the number of queries does not grow with what it found."""

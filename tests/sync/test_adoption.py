@@ -26,7 +26,7 @@ def later(mirror, desk, **span):
     desk.clock.now = mirror.now
 
 
-def test_a_purchase_with_a_lost_answer_is_adopted_by_the_next_run(mirror, desk):
+def test_a_purchase_with_a_lost_answer_is_adopted_by_the_next_run(mirror, desk, signed_in):
     mirror.sandbox.fault("purchase", "drop", act=True)
     mirror.sandbox.switch(read_lag_seconds=600)
     item = desk.carry_out(desk.approved())
@@ -38,6 +38,7 @@ def test_a_purchase_with_a_lost_answer_is_adopted_by_the_next_run(mirror, desk):
     assert (owned.acquired_basis, owned.owner) == (AcquiredBasis.PURCHASED_HERE, desk.cast.manager)
     assert "number.adopted" in mirror.verbs(run)
     assert "number.appeared" not in mirror.verbs(run)
+    assert "1 new (1 by orders)" in signed_in("viewer").get(f"/sync/{run.pk}/").text
     before = mirror.facts()
     assert mirror.next_sync().changed == 0
     assert mirror.facts() == before
