@@ -18,6 +18,8 @@ KINDS = {
     history.ORDERS: "Orders",
     history.COST: "Cost",
 }
+_CORRECTIONS = 1 << 40
+"""Corrections have their place after all charges of the same moment, in the order in which they were posted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,11 @@ def _charged(line: Line, began: dict[int, datetime], calendar: Calendar) -> hist
     charge = line.charge
     pk, once = line.subject.id or 0, charge.kind in (Kind.SETUP, Kind.INITIAL)
     at = max(charge.period_start, began[pk]) if once else charge.period_start
+    order = pk * len(Kind) + list(Kind).index(charge.kind)
+    if charge.kind is Kind.ADJUSTMENT:  # there may be several about one month
+        order = _CORRECTIONS + (line.id or 0)
     return history.Moment(
-        place=(at, history.CHARGE, pk * len(Kind) + list(Kind).index(charge.kind)),
+        place=(at, history.CHARGE, order),
         at=calendar.day(charge.period_start),
         icon="receipt",
         tone="info",
@@ -77,6 +82,9 @@ def _charged(line: Line, began: dict[int, datetime], calendar: Calendar) -> hist
 
 def _words(line: Line) -> Iterator[str]:
     charge = line.charge
+    if charge.kind is Kind.ADJUSTMENT:
+        yield f"{line.words} {money_text(charge.amount, charge.currency)}"
+        return
     what = "Set-up" if charge.kind is Kind.SETUP else charge.month.label
     unknown = charge.amount is None
     yield f"{what} charged{': amount unknown' if unknown else f' {money_text(charge.amount, charge.currency)}'}"

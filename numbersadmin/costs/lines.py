@@ -8,9 +8,10 @@ from typing import Any
 from django.core.paginator import Page, Paginator
 
 from numbersadmin.costs.charges import Basis, Charge, Kind, charges
-from numbersadmin.costs.ledger import Entry, Records, statement
+from numbersadmin.costs.ledger import Entry, Records, entry_of, statement
+from numbersadmin.costs.models import LedgerLine
 from numbersadmin.costs.months import Calendar, Month
-from numbersadmin.costs.possessions import Subject, held_of
+from numbersadmin.costs.possessions import Held, Subject, held_of
 from numbersadmin.costs.report import GROUPINGS
 from numbersadmin.costs.selectors import NONE
 from numbersadmin.money import Totals
@@ -71,11 +72,12 @@ class LineFilter:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A charge with the number it is for, and in words what it is."""
+    """A charge with the number it is for, and in words what it is; `id` where the ledger has it."""
 
     charge: Charge
     subject: Subject
     words: str
+    id: int | None = None
 
     @property
     def url(self) -> str:
@@ -113,7 +115,7 @@ def month_lines(known: Records, month: Month, wanted: LineFilter, page: str = "1
 
 def line_of(entry: Entry, calendar: Calendar) -> Line:
     """A line of a statement in words."""
-    return Line(entry.charge, entry.subject, words(entry, calendar))
+    return Line(entry.charge, entry.subject, words(entry, calendar), entry.id)
 
 
 def words(entry: Entry, calendar: Calendar) -> str:
@@ -160,19 +162,19 @@ class NumberCost:
 
 
 def number_cost(known: Records, owned: OwnedNumber) -> NumberCost:
-    """All charges of a phone number up to the current month, which counts as the month it is charged as."""
+    """All charges of a phone number up to the current month, which counts as the month it is charged as.
+
+    Closed months are what the ledger says of it; corrections count in the month that they were posted in.
+    """
     holdings = list(held_of(owned.number, owned.country, known.listed))
-    first = known.first or known.current
-    for held in holdings:  # an inferred or entered day may lie before the first record
-        moments = (held.possession.acquired_at, held.possession.acquired_from, held.possession.acquired_to)
-        first = min(first, *(known.calendar.month(at) for at in moments if at))
-    lines = [
-        line_of(Entry(charge, held.subject), known.calendar)
-        for held in holdings
-        for charge in charges(held.possession, first, known.current, known.calendar)
-    ]
+    entries = [entry for entry in _computed(known, holdings) if not known.frozen(entry.charge.month)]
+    posted = LedgerLine.objects.filter(owned_number__in=[held.subject.id for held in holdings])
+    entries += map(entry_of, posted)
     order = list(Kind)
-    lines.sort(key=lambda line: (line.charge.month, line.subject.id or 0, order.index(line.charge.kind)))
+    entries.sort(
+        key=lambda one: (one.charge.month, one.subject.id or 0, order.index(one.charge.kind), one.id or 0)
+    )
+    lines = [line_of(entry, known.calendar) for entry in entries]
     return NumberCost(
         lines=lines[::-1],
         totals=Totals.of((line.charge.currency, line.charge.amount) for line in lines),
@@ -180,6 +182,17 @@ def number_cost(known: Records, owned: OwnedNumber) -> NumberCost:
         possessions=len(holdings),
         first=lines[0].charge.month if lines else None,
     )
+
+
+def _computed(known: Records, holdings: list[Held]) -> Iterator[Entry]:
+    """What we know now says of every month of these possessions."""
+    first = known.first or known.current
+    for held in holdings:  # an inferred or entered day may lie before the first record
+        moments = (held.possession.acquired_at, held.possession.acquired_from, held.possession.acquired_to)
+        first = min(first, *(known.calendar.month(at) for at in moments if at))
+    for held in holdings:
+        for charge in charges(held.possession, first, known.current, known.calendar):
+            yield Entry(charge, held.subject)
 
 
 # Export -------------------------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ _NUMBER = (
     "id number_key number country type capabilities shared labels cost_centre owner__username"
     " status missing_since acquired_at acquired_from acquired_to acquired_basis ended_from ended_to bought_again"
 ).split()
+READ_AT_ONCE = 20_000
+NAMED_AT_ONCE = 5_000
 _CERTAIN = frozenset({AcquiredBasis.PURCHASED_HERE, AcquiredBasis.STATED})
 
 
@@ -75,7 +77,7 @@ def records_begin() -> datetime | None:
 
 
 def held_between(first: Month, last: Month, calendar: Calendar, listed: datetime | None) -> Iterator[Held]:
-    """Possessions that may be charged for in these months, by id; in two queries."""
+    """Possessions that may be charged for in these months, by id; two queries for each `READ_AT_ONCE` of them."""
     start, end = calendar.start(first), calendar.end(last)
     begun = Q(acquired_to__lt=end) | Q(acquired_from__lt=end) | Q(acquired_at__lt=end)
     return _held(OwnedNumber.objects.filter(begun, ~Q(status=Status.ENDED) | Q(ended_to__gte=start)), listed)
@@ -86,19 +88,39 @@ def held_of(number: str, country: str, listed: datetime | None) -> Iterator[Held
     return _held(OwnedNumber.objects.filter(number=number, country=country), listed)
 
 
+def held_among(ids: Iterable[int], listed: datetime | None) -> Iterator[Held]:
+    """The possessions with these ids, by id; two queries for each so many that a database takes as parameters."""
+    ordered = sorted(ids)
+    for at in range(0, len(ordered), NAMED_AT_ONCE):
+        yield from _held(OwnedNumber.objects.filter(id__in=ordered[at : at + NAMED_AT_ONCE]), listed)
+
+
 def _held(numbers: QuerySet[OwnedNumber], listed: datetime | None) -> Iterator[Held]:
+    """A part at a time, so that a million of them need no more memory than one part."""
     before = OwnedNumber.objects.filter(
         number=OuterRef("number"), country=OuterRef("country"), id__lt=OuterRef("id"), status=Status.ENDED
     )
-    numbers_read = numbers.annotate(bought_again=Exists(before)).order_by("id").values_list(*_NUMBER)
-    of_these = NumberVersion.objects.filter(owned_number__in=numbers.order_by().values("id"))
-    versions: Iterable[tuple[Any, ...]] = of_these.order_by("owned_number_id", "valid_from").values_list(
-        *_PRICE
+    rows = numbers.annotate(bought_again=Exists(before)).order_by("id").values_list(*_NUMBER)
+    after = 0
+    while part := list(rows.filter(id__gt=after)[:READ_AT_ONCE]):
+        last = part[-1][0]
+        prices = _prices_of(numbers.filter(id__gt=after, id__lte=last))
+        for row in part:
+            if versions_of := prices.get(row[0]):
+                yield _held_row(row, versions_of, listed)
+        if len(part) < READ_AT_ONCE:
+            return
+        after = last
+
+
+def _prices_of(numbers: QuerySet[OwnedNumber]) -> dict[int, tuple[Price, ...]]:
+    """Id of an owned number -> its prices, the oldest first."""
+    versions: Iterable[tuple[Any, ...]] = (
+        NumberVersion.objects.filter(owned_number__in=numbers.order_by().values("id"))
+        .order_by("owned_number_id", "valid_from")
+        .values_list(*_PRICE)
     )
-    prices = {number: tuple(map(_price, rows)) for number, rows in groupby(versions, itemgetter(0))}
-    for row in numbers_read:
-        if versions_of := prices.get(row[0]):
-            yield _held_row(row, versions_of, listed)
+    return {number: tuple(map(_price, rows)) for number, rows in groupby(versions, itemgetter(0))}
 
 
 def _price(row: tuple[Any, ...]) -> Price:

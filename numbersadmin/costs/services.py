@@ -1,6 +1,7 @@
 """Every write to the ledger that a person asks for; each takes its turn at the month first (ledger.py)."""
 
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -8,12 +9,13 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from numbersadmin.accounts.models import User
-from numbersadmin.audit.services import record
+from numbersadmin.audit.services import event, record_all
 from numbersadmin.costs.charges import Basis, Kind
 from numbersadmin.costs.ledger import Records, take_turn
 from numbersadmin.costs.models import Action, LedgerLine, MonthClose, Origin
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import Subject
+from numbersadmin.rows import insert, new
 
 
 class CannotCorrect(Exception):
@@ -23,6 +25,22 @@ class CannotCorrect(Exception):
 def last_close(month: Month) -> MonthClose | None:
     """The newest row about a month; None while it was never closed. Sure only after `take_turn`."""
     return MonthClose.objects.filter(month=str(month)).select_related("by").order_by("id").last()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """A difference to post; `corrects` is the month that it is about, None for the one that takes it.
+
+    The same `form_token` again, or for late facts the same `sequence`, is never posted.
+    """
+
+    subject: Subject
+    amount: Decimal
+    currency: str
+    reason: str
+    corrects: Month | None = None
+    sequence: int | None = None
+    form_token: str | None = None
 
 
 def post_correction(
@@ -39,50 +57,95 @@ def post_correction(
     sequence: int | None = None,
     form_token: str | None = None,
 ) -> LedgerLine:
-    """Post one correction in the earliest month that is not closed; `corrects` is the month that it is about.
+    """Post one correction in the earliest month that is not closed; the rest is as of `Correction`.
 
-    The same `form_token` again, or for late facts the same `sequence`, posts nothing.
     Raises CannotCorrect when no month takes it, the amount is 0, or it was posted already.
     """
-    month, about = _months(known, amount, reason, corrects)
-    facts: dict[str, Any] = {
-        **_about(subject),
-        "month": str(month),
-        "kind": Kind.ADJUSTMENT,
-        "origin": origin,
-        "amount": amount,
-        "currency": currency,
-        "basis": Basis.INVOICE if origin == Origin.INVOICE else Basis.MANUAL,
-        "period_start": known.calendar.start(about),
-        "period_end": known.calendar.end(about),
-        "note": reason.strip(),
-        "corrects": str(corrects) if corrects else "",
-        "sequence": sequence,
-        "form_token": form_token,
-        "posted_at": now,
-        "posted_by": actor,
-    }
+    correction = Correction(
+        subject=subject,
+        amount=amount,
+        currency=currency,
+        reason=reason,
+        corrects=corrects,
+        sequence=sequence,
+        form_token=form_token,
+    )
+    (posted,) = post_corrections(known=known, corrections=[correction], actor=actor, now=now, origin=origin)
+    return posted
+
+
+def post_corrections(
+    *, known: Records, corrections: Sequence[Correction], origin: Origin, actor: User, now: datetime
+) -> list[LedgerLine]:
+    """Post all of them in the earliest month that is not closed, or none. Raises CannotCorrect."""
+    if (month := known.to_close) is None:
+        raise CannotCorrect("Nothing is on record yet, so there is no month to correct.")
+    for correction in corrections:
+        _check(correction, month)
     try:
         with transaction.atomic():
-            posted = LedgerLine.objects.create(**facts, revision=_revision(month))
-            told = {name: facts[name] for name in ("month", "corrects", "amount", "currency")}
-            record(actor=actor, verb="cost.corrected", subject=posted, after=told, reason=posted.note, at=now)
+            revision = _revision(month)
+            posted = [
+                _line(one, known=known, month=month, revision=revision, origin=origin, actor=actor, now=now)
+                for one in corrections
+            ]
+            insert(posted)
+            record_all(
+                event(
+                    actor=actor,
+                    verb="cost.corrected",
+                    subject=line,
+                    after={name: getattr(line, name) for name in ("month", "corrects", "amount", "currency")},
+                    reason=line.note,
+                    at=now,
+                )
+                for line in posted
+            )
     except IntegrityError as error:
         raise CannotCorrect("This correction was posted already. Nothing was posted twice.") from error
     return posted
 
 
-def _months(known: Records, amount: Decimal, reason: str, corrects: Month | None) -> tuple[Month, Month]:
-    """The month that takes the correction, and the one it is about."""
-    if (month := known.to_close) is None:
-        raise CannotCorrect("Nothing is on record yet, so there is no month to correct.")
-    if not amount:
+def _check(correction: Correction, month: Month) -> None:
+    """Raises CannotCorrect for what no month takes."""
+    if not correction.amount:
         raise CannotCorrect("A correction of 0 changes nothing. Enter the difference.")
-    if not reason.strip():
+    if not correction.reason.strip():
         raise CannotCorrect("Say why the cost is corrected.")
-    if corrects and corrects > month:
-        raise CannotCorrect(f"{corrects.label} comes after {month.label}, which takes the corrections now.")
-    return month, corrects or month
+    if (about := correction.corrects) and about > month:
+        raise CannotCorrect(f"{about.label} comes after {month.label}, which takes the corrections now.")
+
+
+def _line(
+    correction: Correction,
+    *,
+    known: Records,
+    month: Month,
+    revision: int,
+    origin: Origin,
+    actor: User,
+    now: datetime,
+) -> LedgerLine:
+    corrects = correction.corrects
+    return new(
+        LedgerLine,
+        **about(correction.subject),
+        month=str(month),
+        revision=revision,
+        kind=Kind.ADJUSTMENT,
+        origin=origin,
+        amount=correction.amount,
+        currency=correction.currency,
+        basis=Basis.INVOICE if origin == Origin.INVOICE else Basis.MANUAL,
+        period_start=known.calendar.start(corrects or month),
+        period_end=known.calendar.end(corrects or month),
+        note=correction.reason.strip(),
+        corrects=str(corrects) if corrects else "",
+        sequence=correction.sequence,
+        form_token=correction.form_token,
+        posted_at=now,
+        posted_by_id=actor.pk,
+    )
 
 
 def _revision(month: Month) -> int:
@@ -98,7 +161,7 @@ def _revision(month: Month) -> int:
     return last.revision + 1
 
 
-def _about(subject: Subject) -> dict[str, Any]:
+def about(subject: Subject) -> dict[str, Any]:
     """What the line is about, as the ledger keeps it."""
     facts = {one.name: getattr(subject, one.name) for one in fields(subject)}
     return facts | {"owned_number_id": facts.pop("id"), "labels": list(subject.labels)}

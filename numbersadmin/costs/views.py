@@ -35,11 +35,11 @@ GROUPED = {
 """What a month can be split by: the heading, and the word for several of them."""
 
 
-def on_record(view: Callable[[HtmxRequest, Records, Month], Answer]) -> Callable[..., Answer | HttpResponse]:
+def on_record(view: Callable[..., Answer]) -> Callable[..., Answer | HttpResponse]:
     """Hand the view a month there are figures for; for any other text or month say which there are."""
 
     @wraps(view)
-    def found(request: HtmxRequest, month: str) -> Answer | HttpResponse:
+    def found(request: HtmxRequest, month: str, **more: Any) -> Answer | HttpResponse:
         known = selectors.records(timezone.now())
         try:
             wanted = Month.parse(month)
@@ -48,7 +48,7 @@ def on_record(view: Callable[[HtmxRequest, Records, Month], Answer]) -> Callable
         state = known.state(wanted)
         if not known.on_record(wanted):
             return render(request, "costs/no_month.html", {"known": known, "month": wanted, "state": state})
-        return view(request, known, wanted)
+        return view(request, known, wanted, **more)
 
     return found
 

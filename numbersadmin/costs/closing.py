@@ -1,0 +1,205 @@
+"""Closing a month: its lines are written to the ledger for good, with a digest that tells whether they still stand.
+
+One transaction under the month's turn. It needs no preparation outside: what waits for it meanwhile is only another
+close or a correction of the same month (bench/close.py).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, Sum
+
+from numbersadmin.accounts.models import User
+from numbersadmin.audit.services import record
+from numbersadmin.costs import charges, checklist
+from numbersadmin.costs.checklist import Item, Weight
+from numbersadmin.costs.figures import Digest, Figures, digest_of, totals_in
+from numbersadmin.costs.ledger import Entry, Records, entry_of, posted_lines, statement, take_turn
+from numbersadmin.costs.models import Action, LedgerLine, MonthClose, Origin
+from numbersadmin.costs.months import Month
+from numbersadmin.costs.selectors import records
+from numbersadmin.costs.services import about, last_close
+from numbersadmin.money import Totals
+from numbersadmin.rows import insert, new
+
+AT_ONCE = 10_000  # lines are written
+
+
+class CannotClose(Exception):
+    """The month stays open; the message says why. `items` are those of the checklist that stand against it."""
+
+    def __init__(self, message: str, items: list[Item] | None = None) -> None:
+        super().__init__(message)
+        self.items = items or []
+
+
+class AlreadyClosed(Exception):
+    """Somebody closed it first."""
+
+    def __init__(self, first: MonthClose) -> None:
+        super().__init__(f"{first.by.display_name} has closed {Month.parse(first.month).label} already.")
+        self.first = first
+
+
+class Moved(Exception):
+    """The figures are no longer those that the person was shown; nothing was closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A month before it is closed: what it adds up to, and what stands against closing it."""
+
+    figures: Figures
+    items: list[Item]
+
+    @property
+    def ready(self) -> bool:
+        """Does nothing stand against it?"""
+        return not any(item.weight is Weight.BLOCKS for item in self.items)
+
+
+def review(known: Records, month: Month, now: datetime) -> Review:
+    """The checklist and the figures of a month on record."""
+    figures = Figures(checklist.waived(month))
+    for entry in statement(known, month):
+        figures.add(entry)
+    return Review(figures, checklist.items(known, month, figures, now))
+
+
+def assumptions() -> dict[str, Any]:
+    """The readings of our own that every computed charge rests on, by the names they have in the code."""
+    return {
+        "BILLING_TIME_ZONE": settings.BILLING_TIME_ZONE,
+        "PRICE_CHANGE": charges.PRICE_CHANGE,
+        "CANCELLATION": charges.CANCELLATION,
+        "TODAY_IS_CHARGED": charges.TODAY_IS_CHARGED,
+    }
+
+
+def close(*, month: Month, shown: dict[str, Any], actor: User, now: datetime) -> MonthClose:
+    """Close a month for which the person was shown these figures (`Figures.facts`).
+
+    Raises AlreadyClosed, CannotClose with what stands against it, and Moved when the figures have changed.
+    """
+    with transaction.atomic():
+        take_turn(month)
+        last = last_close(month)
+        if last is not None and last.action == Action.CLOSE:
+            raise AlreadyClosed(last)
+        known = records(now)
+        if against := [one for one in checklist.outside(known, month, now) if one.weight is Weight.BLOCKS]:
+            raise CannotClose(against[0].text, against)
+        revision = last.revision + 1 if last else 1
+        figures, digest = _write(known, month, revision, actor, now)
+        if figures.open_prices:
+            item = checklist.prices(month, figures)
+            raise CannotClose(item.text, [item])
+        if figures.facts != shown:
+            raise Moved(f"The figures of {month.label} have changed since the page was shown.")
+        closed = MonthClose.objects.create(
+            month=str(month),
+            revision=revision,
+            action=Action.CLOSE,
+            at=now,
+            by=actor,
+            sha256=digest,
+            assumptions=assumptions(),
+            **figures.facts,
+        )
+        told = {"month": str(month), "revision": revision, "sha256": digest, **figures.facts}
+        record(actor=actor, verb="cost.month_closed", subject=closed, after=told, at=now)
+    return closed
+
+
+def _write(known: Records, month: Month, revision: int, actor: User, now: datetime) -> tuple[Figures, str]:
+    """Write what is not in the ledger yet, some lines at a time; what all lines add up to, and their digest."""
+    figures, digest, waiting = Figures(checklist.waived(month)), Digest(), []
+    for entry in statement(known, month):
+        figures.add(entry)
+        digest.add(entry)
+        if entry.id is None:
+            waiting.append(_row(entry, month, revision, actor, now))
+        if len(waiting) == AT_ONCE:
+            insert(waiting)
+            waiting = []
+    insert(waiting)
+    return figures, digest.text
+
+
+def _row(entry: Entry, month: Month, revision: int, actor: User, now: datetime) -> LedgerLine:
+    charge = entry.charge
+    return new(
+        LedgerLine,
+        **about(entry.subject),
+        month=str(month),
+        revision=revision,
+        kind=charge.kind,
+        origin=Origin.CLOSE,
+        amount=charge.amount,
+        currency=charge.currency,
+        basis=charge.basis,
+        period_start=charge.period_start,
+        period_end=charge.period_end,
+        per_month=charge.per_month,
+        note=charge.note,
+        posted_at=now,
+        posted_by_id=actor.pk,
+    )
+
+
+# Looking at what was closed -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One row about a month. Of a close `change` is the difference to the one before, None for the first."""
+
+    row: MonthClose
+    totals: Totals
+    change: Totals | None
+
+
+def revisions(month: Month) -> list[Revision]:
+    """Every close and reopening of a month, the oldest first."""
+    rows = MonthClose.objects.filter(month=str(month)).select_related("by", "second_by").order_by("id")
+    found: list[Revision] = []
+    before: Totals | None = None
+    for row in rows:
+        totals = totals_in(row.totals)
+        if row.action == Action.REOPEN:
+            found.append(Revision(row, totals, None))
+            continue
+        found.append(Revision(row, totals, None if before is None else _changed(totals - before)))
+        before = totals
+    return found
+
+
+def _changed(totals: Totals) -> Totals:
+    return Totals({currency: amount for currency, amount in totals.items() if amount})
+
+
+def as_corrected(known: Records, month: Month) -> Totals:
+    """What a month comes to when each correction counts in the month that it is about."""
+    posted = LedgerLine.objects.filter(Q(month=str(month), corrects="") | Q(corrects=str(month)))
+    sums = posted.values("currency").order_by().annotate(amount=Sum("amount"))
+    totals = Totals.of((row["currency"], row["amount"]) for row in sums)
+    if known.frozen(month):
+        return totals
+    lines = (entry.charge for entry in statement(known, month) if entry.id is None)
+    return totals + Totals.of((charge.currency, charge.amount) for charge in lines)
+
+
+def verify(month: Month) -> dict[int, bool]:
+    """Revision -> are its lines still those that were closed? Computed anew from the ledger."""
+    closes = MonthClose.objects.filter(month=str(month), action=Action.CLOSE)
+    return {one.revision: digest_of(_lines_of(one)) == one.sha256 for one in closes.order_by("revision")}
+
+
+def _lines_of(closed: MonthClose) -> Iterator[Entry]:
+    """The lines that a close carried: later revisions only add some."""
+    rows = posted_lines(Month.parse(closed.month)).filter(revision__lte=closed.revision)
+    return map(entry_of, rows.iterator(chunk_size=2000))
