@@ -118,11 +118,12 @@ def close(*, month: Month, shown: dict[str, Any], actor: User, now: datetime) ->
 def _write(known: Records, month: Month, revision: int, actor: User, now: datetime) -> tuple[Figures, str]:
     """Write what is not in the ledger yet, some lines at a time; what all lines add up to, and their digest."""
     figures, digest, waiting = Figures(checklist.waived(month)), Digest(), []
+    same = {"month": str(month), "revision": revision, "posted_at": now, "posted_by_id": actor.pk}
     for entry in statement(known, month):
         figures.add(entry)
         digest.add(entry)
         if entry.id is None:
-            waiting.append(_row(entry, month, revision, actor, now))
+            waiting.append(_row(entry, same))
         if len(waiting) == AT_ONCE:
             insert(waiting)
             waiting = []
@@ -130,13 +131,13 @@ def _write(known: Records, month: Month, revision: int, actor: User, now: dateti
     return figures, digest.text
 
 
-def _row(entry: Entry, month: Month, revision: int, actor: User, now: datetime) -> LedgerLine:
+def _row(entry: Entry, same: dict[str, Any]) -> LedgerLine:
+    """The line to write; `same` is what all lines of the close have in common."""
     charge = entry.charge
     return new(
         LedgerLine,
+        **same,
         **about(entry.subject),
-        month=str(month),
-        revision=revision,
         kind=charge.kind,
         origin=Origin.CLOSE,
         amount=charge.amount,
@@ -146,8 +147,6 @@ def _row(entry: Entry, month: Month, revision: int, actor: User, now: datetime) 
         period_end=charge.period_end,
         per_month=charge.per_month,
         note=charge.note,
-        posted_at=now,
-        posted_by_id=actor.pk,
     )
 
 

@@ -1,7 +1,7 @@
 """Every write to the ledger that a person asks for; each takes its turn at the month first (ledger.py)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -163,5 +163,15 @@ def _revision(month: Month) -> int:
 
 def about(subject: Subject) -> dict[str, Any]:
     """What the line is about, as the ledger keeps it."""
-    facts = {one.name: getattr(subject, one.name) for one in fields(subject)}
-    return facts | {"owned_number_id": facts.pop("id"), "labels": list(subject.labels)}
+    return {
+        "owned_number_id": subject.id,
+        "number_key": subject.number_key,
+        "number": subject.number,
+        "country": subject.country,
+        "type": subject.type,
+        "capabilities": subject.capabilities,
+        "shared": subject.shared,
+        "labels": subject.labels,
+        "owner": subject.owner,
+        "cost_centre": subject.cost_centre,
+    }
