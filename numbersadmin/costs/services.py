@@ -15,6 +15,8 @@ from numbersadmin.costs.models import Action, LedgerLine, MonthClose, Origin
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import Subject
 
+__all__ = ["Subject", "take_turn"]  # of other files, open to other apps
+
 
 class CannotCorrect(Exception):
     """The correction was not posted; the message says why and what to do."""
