@@ -54,7 +54,7 @@ class UploadForm(forms.Form):
         label="Encoding",
         choices=Encoding.choices,
         initial=Encoding.AUTO,
-        help_text="Only for a file that is refused because of its letters.",
+        help_text="Choose another only for a file that is refused because of its letters.",
     )
 
     def __init__(self, *sent: Any, known: Records) -> None:

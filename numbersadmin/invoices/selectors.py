@@ -50,6 +50,11 @@ class Preview:
     unreadable: list[tuple[int, str]] = field(default_factory=list)
 
     @property
+    def left_out(self) -> int:
+        """How many rows are ignored."""
+        return self.ignored.total()
+
+    @property
     def reasons(self) -> list[tuple[str, int]]:
         """Why rows are ignored, and how many for each reason."""
         return [(Ignored(reason).label, count) for reason, count in self.ignored.most_common()]
@@ -122,8 +127,11 @@ class TieOut:
             for part in self.parts
             if part.amount or part.status != Status.MATCHED
         ]
-        posted = "Posted from invoices so far are included." if self.posted else ""
-        ours = {"label": "Our costs", "amount": self.ours, "note": posted}
+        ours = {
+            "label": "Our costs",
+            "amount": self.ours,
+            "note": "What was posted is in it" if self.posted else "",
+        }
         total = {"label": "Invoice", "amount": self.theirs, "total": True}
         return [line | {"currency": code} for line in (ours, *told, total)]
 
@@ -134,7 +142,14 @@ def _lines(count: int) -> str:
 
 def tie_outs(invoice: Invoice) -> list[TieOut]:
     """How the compared rows add up, a currency each, in the order of the codes."""
-    sums = {"count": Count("id"), "diff": Sum("difference"), "mine": Sum("ours"), "their": Sum("theirs")}
+    # a line that matches is counted where it was rounded, any other always
+    counted = ~Q(status=Status.MATCHED) | ~Q(difference=0)
+    sums = {
+        "count": Count("id", filter=counted),
+        "diff": Sum("difference"),
+        "mine": Sum("ours"),
+        "their": Sum("theirs"),
+    }
     found = invoice.lines.order_by("currency").values("currency", "status").annotate(**sums)
     posted = dict(
         invoice.lines.filter(settled_by__isnull=False)
@@ -177,9 +192,9 @@ class InvoicePage:
     moved: Totals  # corrections of this month that later ones hold
 
     @property
-    def differing(self) -> int:
-        """How many lines are neither matched nor settled."""
-        return sum(tab["count"] for tab in self.tabs if tab["hot"])
+    def remains(self) -> bool:
+        """Is there any difference that is not posted, be it by rounding?"""
+        return any(part.amount for tie_out in self.tie_outs for part in tie_out.parts)
 
 
 IGNORED = "ignored"

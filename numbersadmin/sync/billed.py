@@ -16,12 +16,14 @@ def tell_billed(*, facts: Mapping[str, Mapping[str, Any]], now: datetime) -> lis
     Returns those that are news: the same invoice tells of a number once, whatever was decided. Called in the
     transaction that found them.
     """
-    news = dict(facts)
+    news, again = dict(facts), set[str]()
     for numbers in in_batches(list(facts)):
         for drift in Drift.objects.filter(kind=DriftKind.BILLED, number__in=numbers).order_by("id"):
-            if drift.after.get("invoice") == facts[drift.number]["invoice"]:
+            said = facts[drift.number]
+            if drift.after["invoice"] == said["invoice"]:
                 news.pop(drift.number, None)
-    again = {number for number, said in news.items() if _told_again(number, said, now)}
+            elif drift.number in news and _told_again(drift, said, now):
+                again.add(drift.number)
     Drift.objects.bulk_create(
         (
             Drift(kind=DriftKind.BILLED, number=number, created_at=now, told_at=now, after=dict(said))
@@ -33,9 +35,9 @@ def tell_billed(*, facts: Mapping[str, Mapping[str, Any]], now: datetime) -> lis
     return list(news)
 
 
-def _told_again(number: str, said: Mapping[str, Any], now: datetime) -> bool:
-    """Count on in the row that still waits, which asks again."""
-    waiting = Drift.objects.undecided().filter(kind=DriftKind.BILLED, number=number)
+def _told_again(drift: Drift, said: Mapping[str, Any], now: datetime) -> bool:
+    """Count on in the row if it still waits; then it asks again."""
+    waiting = Drift.objects.undecided().filter(pk=drift.pk)
     return bool(waiting.update(state=DriftState.OPEN, times=F("times") + 1, told_at=now, after=dict(said)))
 
 
