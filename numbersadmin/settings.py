@@ -176,6 +176,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Applications ---------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "numbersadmin.overview",
+    "numbersadmin.invoices",
     "numbersadmin.costs",
     "numbersadmin.sync",
     "numbersadmin.attestation",
@@ -214,6 +215,7 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "numbersadmin.urls"
 WSGI_APPLICATION = "numbersadmin.wsgi.application"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 11_000_000  # pasted lines of an import: it says itself when they are too many
 FILES = "django.template.loaders.filesystem.Loader"
 LOADERS: list[Any] = [FILES] if DEBUG else [("django.template.loaders.cached.Loader", [FILES])]
 TEMPLATES = [
@@ -378,9 +380,6 @@ CELERY_BEAT_SCHEDULE = {
 }
 if SYNC_INTERVAL_SECONDS:
     CELERY_BEAT_SCHEDULE["sync"] = every(SYNC_INTERVAL_SECONDS, "sync.tasks.sync_periodically")
-
-# Forms ----------------------------------------------------------------------------------------------------------
-DATA_UPLOAD_MAX_MEMORY_SIZE = 11_000_000  # pasted lines of an import: it says itself when they are too many
 
 # Logs -----------------------------------------------------------------------------------------------------------
 LOGGING = {

@@ -15,6 +15,7 @@ urlpatterns = [
     path("numbers/<int:number_id>/", number, name="number"),  # the page tells charges and orders too
     path("numbers/", include("numbersadmin.numbers.urls")),
     path("costs/", include("numbersadmin.costs.urls")),
+    path("invoices/", include("numbersadmin.invoices.urls")),
     path("attestation/", include("numbersadmin.attestation.urls")),
     path("audit/", include("numbersadmin.audit.urls")),
     path("sync/", include("numbersadmin.sync.urls")),

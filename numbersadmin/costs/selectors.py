@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from numbersadmin.costs.charges import Kind
 from numbersadmin.costs.chart import Chart, chart
-from numbersadmin.costs.ledger import Records
+from numbersadmin.costs.ledger import Records, statement
 from numbersadmin.costs.models import MonthClose
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import billing_calendar, held_between, last_list, records_begin
 from numbersadmin.costs.report import GROUPINGS, Report, Sum, basis_words, report, signed_percent
 from numbersadmin.money import ZERO, rounded, rounded_lines
 
+__all__ = ["Kind", "Month", "Records", "statement"]  # of other files, open to other apps
 TREND_MONTHS = 12
 GROUPS_SHOWN = 10
 NONE = "(none)"

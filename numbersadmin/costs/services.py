@@ -17,6 +17,8 @@ from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import Subject
 from numbersadmin.rows import insert, new
 
+__all__ = ["Subject", "take_turn"]  # of other files, open to other apps
+
 
 class CannotCorrect(Exception):
     """The correction was not posted; the message says why and what to do."""

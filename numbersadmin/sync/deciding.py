@@ -58,7 +58,7 @@ def adopt(
     Raises CannotDecide, and numbers.services.NumberHasMoved when one was changed meanwhile.
     """
     _only(actor, "numbers.edit_own", drifts, frozenset({DriftKind.APPEARED}))
-    owned = [drift.owned_number for drift in drifts]
+    owned = [drift.owned for drift in drifts]
     for each in owned:
         if not number_selectors.may_edit(actor, each):
             raise CannotDecide(f"{each} has an owner or is no longer ours. Nothing was changed.")
@@ -84,7 +84,7 @@ def confirm_gone(*, actor: User, drifts: Sequence[Drift], note: str, now: dateti
     if not _short(note):
         raise CannotDecide("Say why. It goes on record.")
     writes = selectors.own_writes(now - SETTLES)
-    owned = [drift.owned_number for drift in drifts]
+    owned = [drift.owned for drift in drifts]
     starts = starts_of_versions(owned)
     with transaction.atomic():
         _decide(drifts, actor, Decision.GONE, note, now)
@@ -138,7 +138,7 @@ def _move(drift: Drift, **fields: object) -> None:
 
 
 def _why(drift: Drift) -> str:
-    number = drift.owned_number
+    number = drift.owned
     now = Drift.objects.select_related("decided_by").get(pk=drift.pk)
     if now.state == DriftState.WATCHED and now.times == drift.times and now.decided_by:
         return f"{now.decided_by.display_name} is watching {number} already. Nothing was changed."
@@ -153,7 +153,8 @@ def _record(drifts: Sequence[Drift], actor: User, verb: str, note: str, now: dat
         event(
             actor=actor,
             verb=verb,
-            subject=drift.owned_number,
+            subject=drift.owned_number or drift,
+            number=drift.owned.number,
             at=now,
             before=drift.before or None,
             after={"difference": drift.kind, **drift.after},

@@ -70,11 +70,13 @@ def _open(scene: Scene, now: datetime) -> None:
     if not scene.found:
         return
     found = {(each.owned.pk, each.kind): each for each in scene.found}
-    known = Drift.objects.undecided().filter(owned_number__in={pk for pk, _ in found})
+    ids = {pk for pk, _ in found}
+    known = Drift.objects.undecided().filter(owned_number__in=ids).select_related("owned_number")
     for drift in known:
-        again = found.get((drift.owned_number_id, DriftKind(drift.kind)))
+        place = (drift.owned.pk, DriftKind(drift.kind))
+        again = found.get(place)
         if again is not None and _told_again(drift, again, scene):
-            del found[drift.owned_number_id, again.kind]
+            del found[place]
     Drift.objects.bulk_create(
         (
             Drift(

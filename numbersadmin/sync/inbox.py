@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -51,7 +51,7 @@ class DriftRow:
     @property
     def owned(self) -> OwnedNumber:
         """The number that differs."""
-        return self.drift.owned_number
+        return self.drift.owned
 
     @property
     def token(self) -> str:
@@ -89,7 +89,7 @@ def action_on(kind: str, person: User, owned: OwnedNumber | None = None) -> tupl
 
 def row_of(drift: Drift, person: User) -> DriftRow:
     """A difference with what it means and what this person may say of it."""
-    owned, kind = drift.owned_number, DriftKind(drift.kind)
+    owned, kind = drift.owned, DriftKind(drift.kind)
     undecided = drift.state != DriftState.DECIDED
     decide, action = action_on(kind, person, owned) if undecided else ("", "")
     before, after = in_words_both(drift.before, drift.after) if kind in FACTS else ("", "")
@@ -112,10 +112,11 @@ def _what(drift: Drift, kind: DriftKind) -> str:
     before = drift.before
     said = {
         DriftKind.APPEARED: "Not ordered here: bought in the portal or by another system.",
-        DriftKind.MISSING: f"Not on the list since {when(drift.owned_number.missing_since)}, and not confirmed gone.",
+        DriftKind.MISSING: f"Not on the list since {when(drift.owned.missing_since)}, and not confirmed gone.",
         DriftKind.GONE: "Not on the list any more, and confirmed gone when asked for by itself.",
         DriftKind.TWICE: "On the list under two keys.",
         DriftKind.BACK: _back(before),
+        DriftKind.BILLED: f"On invoice {drift.after.get('reference')}. No sync has ever shown it.",
     }.get(kind, "")
     if drift.times > 1 and kind in FACTS:
         over = drift.told_at - drift.created_at
@@ -142,6 +143,8 @@ def _cost(drift: Drift, owned: OwnedNumber, kind: DriftKind) -> tuple[Decimal | 
         return _price_change(drift)
     if kind in FACTS:
         return None, "No change in cost"
+    if kind == DriftKind.BILLED:
+        return None, _billed(drift)
     if price is None or not currency:
         return None, "Its price is not known"
     said = f"{money_text(price, currency)} per month"
@@ -150,6 +153,13 @@ def _cost(drift: Drift, owned: OwnedNumber, kind: DriftKind) -> tuple[Decimal | 
     if kind == DriftKind.GONE:
         return -price, f"from {_month_after(owned.ended_from or owned.ended_to)}"
     return price, "counted since it appeared"
+
+
+def _billed(drift: Drift) -> str:
+    """What the invoice asks for a number that is not ours."""
+    said = drift.after
+    month = when(date.fromisoformat(f"{said['month']}-01"), "month")
+    return f"{money_text(amount_of(said['amount']), said['currency'])} billed for {month}"
 
 
 def _price_change(drift: Drift) -> tuple[Decimal | None, str]:
@@ -236,8 +246,7 @@ def of_numbers(
     """The last difference of each of these numbers and kinds."""
     drifts = Drift.objects.filter(owned_number__in=owned_ids, kind__in=list(kinds))
     return {
-        (drift.owned_number_id, drift.kind): row_of(drift, person)
-        for drift in _with_numbers(drifts).order_by("id")
+        (drift.owned.pk, drift.kind): row_of(drift, person) for drift in _with_numbers(drifts).order_by("id")
     }
 
 

@@ -110,6 +110,7 @@ class DriftKind(models.TextChoices):
     KEY = "key", "Provider key changed"
     BACK = "back", "Back on the list"
     TWICE = "twice", "On the list twice"
+    BILLED = "billed", "Billed, not ours"
 
 
 class DriftState(models.TextChoices):
@@ -138,11 +139,17 @@ class DriftQuerySet(models.QuerySet["Drift"]):
 
 
 class Drift(models.Model):
-    """One difference of one number that waits for a person. Told again, the same row counts on (`times`)."""
+    """One difference of one number that waits for a person. Told again, the same row counts on (`times`).
+
+    A number that is billed and was never ours has no record and comes from no run: only `number` names it.
+    """
 
     kind = models.CharField(max_length=12, choices=DriftKind.choices)
-    owned_number = models.ForeignKey(OwnedNumber, on_delete=models.PROTECT, related_name="drifts")
-    run = models.ForeignKey(SyncRun, on_delete=models.PROTECT, related_name="drifts")  # that told it last
+    owned_number = models.ForeignKey(OwnedNumber, null=True, on_delete=models.PROTECT, related_name="drifts")
+    number = models.CharField(max_length=255, blank=True)
+    run = models.ForeignKey(
+        SyncRun, null=True, on_delete=models.PROTECT, related_name="drifts"
+    )  # that told it last
     created_at = models.DateTimeField()
     told_at = models.DateTimeField()
     not_before = models.DateTimeField(null=True)  # it happened in (not_before, told_at]
@@ -164,6 +171,17 @@ class Drift(models.Model):
                 condition=~Q(state=DriftState.DECIDED),
                 name="drift_open_once",
             ),
+            models.UniqueConstraint(
+                fields=["number"],
+                condition=Q(kind=DriftKind.BILLED) & ~Q(state=DriftState.DECIDED),
+                name="drift_billed_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=DriftKind.BILLED, owned_number__isnull=True, run__isnull=True)
+                & ~Q(number="")
+                | (~Q(kind=DriftKind.BILLED) & Q(owned_number__isnull=False, run__isnull=False, number="")),
+                name="drift_names_its_number",
+            ),
             models.CheckConstraint(
                 condition=(Q(state=DriftState.DECIDED, decided_at__isnull=False) & ~Q(decision=""))
                 | (~Q(state=DriftState.DECIDED) & Q(decision="")),
@@ -176,5 +194,10 @@ class Drift(models.Model):
             )
         ]
 
+    @property
+    def owned(self) -> OwnedNumber:
+        """The number concerned; one that was never ours has no record, so this one only names it."""
+        return self.owned_number or OwnedNumber(number=self.number)
+
     def __str__(self) -> str:
-        return f"{self.get_kind_display()}: {self.owned_number_id}"
+        return f"{self.get_kind_display()}: {self.number or self.owned_number_id}"

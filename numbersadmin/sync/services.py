@@ -14,6 +14,7 @@ from numbersadmin.provider.client import Provider
 from numbersadmin.sync import absence, calibration, selectors
 from numbersadmin.sync.ahead import reading_ahead
 from numbersadmin.sync.asking import Asking
+from numbersadmin.sync.billed import close_billed, tell_billed
 from numbersadmin.sync.deciding import ACCEPTABLE, accept
 from numbersadmin.sync.lease import LEASE, LostRun, beat
 from numbersadmin.sync.models import RunKind, RunStatus, SyncRun
@@ -26,7 +27,7 @@ from numbersadmin.sync.words import words_for
 Clock = Callable[[], datetime]
 OnPage = Callable[[int], None]
 PROGRESS_EVERY = timedelta(seconds=1)
-__all__ = ["ACCEPTABLE", "accept"]  # of other files, open to other apps
+__all__ = ["ACCEPTABLE", "accept", "close_billed", "tell_billed"]  # of other files, open to other apps
 READ = "pages readings count_first count_last rows distinct_keys duplicates invalid".split()
 FOUND = "appeared changed missing ended rescued prices_kept calls".split()
 VERBS = {RunStatus.GUARDED: "sync.guarded", RunStatus.ABANDONED: "sync.abandoned"}

@@ -1,0 +1,162 @@
+"""Posting differences to an invoice: each is one correction, made once, and only while the figures still hold."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from numbersadmin.accounts.models import User
+from numbersadmin.audit.services import record
+from numbersadmin.costs.models import LedgerLine, Origin
+from numbersadmin.costs.selectors import Month, Records
+from numbersadmin.costs.services import CannotCorrect, Subject, post_correction, take_turn
+from numbersadmin.invoices import ours
+from numbersadmin.invoices.comparing import InvoiceError, claim
+from numbersadmin.invoices.mapping import Mapping
+from numbersadmin.invoices.matching import Key, Ours
+from numbersadmin.invoices.models import Invoice, InvoiceLine, Status
+from numbersadmin.money import ZERO
+from numbersadmin.numbers.models import OwnedNumber
+
+AT_ONCE = 500
+"""So many differences are posted in one transaction."""
+_ROWS_NAMED = 5
+
+
+class CannotPost(InvoiceError):
+    """No difference was posted; the message says why and what to do."""
+
+
+def post(*, actor: User, lines: Sequence[InvoiceLine], known: Records, now: datetime) -> list[LedgerLine]:
+    """Post the differences of lines of one invoice, all or none, as they were seen. Raises CannotPost.
+
+    Our side is read again in the turn of the month that takes the corrections: whatever was posted or learned since
+    the comparison, from this invoice, from another one or by hand, makes the difference another one.
+    """
+    if not lines:
+        raise CannotPost("There is no difference to post.")
+    invoice = lines[0].invoice
+    month, by = Month.parse(invoice.month), Mapping(**invoice.mapping)
+    keys = {Key(line.number, line.currency, line.kind) for line in lines}
+    charges = _sums(keys, ours.charges_about(known, month, by_kind=by.by_kind))
+    try:
+        with transaction.atomic():
+            if known.to_close:
+                take_turn(known.to_close)
+            claim(invoice)
+            corrections = ours.corrections_about(month, by_kind=by.by_kind)
+            mine = _sums(keys, corrections, charges)
+            return [_post(actor, line, mine, known, now) for line in lines]
+    except (CannotCorrect, InvoiceError) as problem:
+        raise CannotPost(str(problem)) from problem
+
+
+def post_all(
+    *, actor: User, invoice: Invoice, roundings: bool, known: Records, now: datetime
+) -> tuple[int, int]:
+    """Post the first differences of an invoice as it was seen (`comparison`), AT_ONCE of them; returns how many
+    were posted and how many wait. Raises CannotPost.
+    """
+    lines = postable(invoice, roundings=roundings).select_related("owned_number__owner")
+    chosen = list(lines[:AT_ONCE])
+    for line in chosen:
+        line.invoice = invoice
+    posted = post(actor=actor, lines=chosen, known=known, now=now)
+    return len(posted), lines.count()
+
+
+def postable(invoice: Invoice, *, roundings: bool) -> QuerySet[InvoiceLine]:
+    """The lines whose difference can be posted, in the order of their numbers; roundings are those that match."""
+    found = invoice.lines.exclude(difference=0).exclude(status=Status.AMBIGUOUS)
+    found = found if roundings else found.exclude(status__in=[Status.MATCHED, Status.SETTLED])
+    return found.order_by("number", "currency", "kind")
+
+
+def _sums(
+    keys: set[Key], parts: Iterable[Ours], start: dict[Key, Decimal] | None = None
+) -> dict[Key, Decimal]:
+    """What our side says of each key; one that it says nothing of is not in it."""
+    sums = dict(start or {})
+    for part in parts:
+        if part.key in keys and part.amount is not None:
+            sums[part.key] = sums.get(part.key, ZERO) + part.amount
+    return sums
+
+
+def _post(
+    actor: User, line: InvoiceLine, mine: dict[Key, Decimal], known: Records, now: datetime
+) -> LedgerLine:
+    name = line.number or "costs without a number"
+    if mine.get(Key(line.number, line.currency, line.kind)) != line.ours:
+        raise CannotPost(
+            f"Our costs of {name} have changed since the comparison. Nothing was posted: compare again, then decide."
+        )
+    if line.status == Status.AMBIGUOUS:
+        raise CannotPost(f"It is not clear which of our numbers {name} is. Correct the right one in Costs.")
+    invoice = line.invoice
+    posted = post_correction(
+        known=known,
+        subject=_subject(line),
+        amount=line.difference,
+        currency=line.currency,
+        reason=f"Invoice {invoice.reference}, {_place(line)}",
+        actor=actor,
+        now=now,
+        origin=Origin.INVOICE,
+        corrects=Month.parse(invoice.month),
+        form_token=ours.token(invoice.pk, line.pk, line.kind),
+    )
+    as_seen = InvoiceLine.objects.filter(pk=line.pk, difference=line.difference)
+    settled = {"status": Status.SETTLED, "difference": 0, "ours": line.theirs or ZERO, "why": ""}
+    if as_seen.update(settled_by=posted, **settled) != 1:
+        raise CannotPost(f"Somebody was first at {name}. Nothing was posted.")
+    told = {"amount": line.difference, "currency": line.currency, "corrects": invoice.month}
+    record(
+        actor=actor,
+        verb="invoice.difference_posted",
+        subject=invoice,
+        after=told,
+        number=line.number,
+        reason=posted.note,
+        at=now,
+    )
+    return posted
+
+
+def _place(line: InvoiceLine) -> str:
+    """Where on the invoice it stands: `row 12`, `rows 12 and 13`, `not on it`."""
+    found = line.invoice.rows.filter(
+        ignored="", number=line.number, currency=line.currency, kind=line.kind
+    ).order_by("row")
+    rows = [str(row) for row in found.values_list("row", flat=True)[:_ROWS_NAMED]]
+    more = line.rows - len(rows)
+    if not rows:
+        return "not on it"
+    if more:
+        return f"rows {', '.join(rows)} and {more} more"
+    return f"row {rows[0]}" if len(rows) == 1 else f"rows {', '.join(rows[:-1])} and {rows[-1]}"
+
+
+def _subject(line: InvoiceLine) -> Subject:
+    """What the correction is about: the newest record of the number, or only the number where there is none."""
+    owned = line.owned_number
+    if owned is None and line.number:
+        found = OwnedNumber.objects.select_related("owner").filter(number=line.number).order_by("id")
+        records = list(found)
+        owned = records[-1] if len({one.country for one in records}) == 1 else None
+    if owned is None:
+        return Subject(None, number=line.number)
+    return Subject(
+        owned.pk,
+        owned.number_key,
+        owned.number,
+        owned.country,
+        owned.type,
+        owned.capabilities,
+        owned.shared,
+        tuple(sorted(owned.labels)),
+        owned.cost_centre,
+        owned.owner.username if owned.owner else "",
+    )
