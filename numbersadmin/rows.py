@@ -1,4 +1,7 @@
-"""Many new rows at once: COPY on PostgreSQL, one prepared statement on SQLite (docs/decisions/0009)."""
+"""Rows among millions: many new ones at once, and conditions that an index answers.
+
+New ones come by COPY on PostgreSQL, by one prepared statement on SQLite (docs/decisions/0009).
+"""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -6,10 +9,34 @@ from functools import cache
 from typing import Any, TypeVar
 
 from django.db import connection, models
+from django.db.models import BooleanField, Func, Q
 from django.db.models.base import ModelState
 
 Write = Callable[[Any], Any]
 Model = TypeVar("Model", bound=models.Model)
+
+
+class Beyond(Func):
+    """`(a, b, id) > (x, y, z)`: what an index of these columns answers at any depth, unlike nested ORs."""
+
+    output_field = BooleanField()
+
+    def __init__(self, columns: Sequence[Any], values: Sequence[Any], *, sign: str) -> None:
+        super().__init__(*columns, *values)
+        self.sign = sign
+
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **extra: Any) -> tuple[str, Any]:
+        compiled = [compiler.compile(expression) for expression in self.get_source_expressions()]
+        sql, half = [one for one, _ in compiled], len(compiled) // 2
+        parameters = [value for _, values in compiled for value in values]
+        return f"({', '.join(sql[:half])}) {self.sign} ({', '.join(sql[half:])})", parameters
+
+
+def beginning(text: str) -> Q:
+    """The `number` begins with it: as a range, which an index answers under any collation; past 9 comes no digit."""
+    begins = Q(number__gte=text, number__startswith=text)
+    after = str(int("1" + text) + 1) if text.isascii() and text.isdigit() else ""
+    return begins & Q(number__lt=after[1:]) if after.startswith("1") else begins
 
 
 def new(model: type[Model], **columns: Any) -> Model:

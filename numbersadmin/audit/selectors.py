@@ -5,17 +5,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from numbersadmin.audit.models import AuditEvent
+from numbersadmin.audit.models import AuditEvent, KindOf
 from numbersadmin.audit.words import Words, page_of
 from numbersadmin.audit.words import words_of as words_of  # also for other apps
+from numbersadmin.rows import Beyond, beginning
 
 PAGE = 50
+FEW = 20_000  # so many events of a number's beginning are sorted in no time
 EXPORTED = ("at", "actor", "verb", "subject", "before", "after", "reason", "request_id")
 _ORDER = re.compile(r"(?:order\s*)?#?(\d{1,9})", re.IGNORECASE)
 _CURSOR = re.compile(r"([0-9T:.+Z-]{1,40})_(\d{1,18})")
@@ -66,46 +71,74 @@ class LogPage:
 
 def events(filters: Filters, *, only: str = "") -> QuerySet[AuditEvent]:
     """Events that fit, newest first; `only` restricts them to what one person did."""
+    found = _apart_from_text(filters, only)
+    return found.filter(reduce(or_, _about(filters.q))) if filters.q else found
+
+
+def _apart_from_text(filters: Filters, only: str) -> QuerySet[AuditEvent]:
     found = AuditEvent.objects.order_by("-at", "-id")
     if only:
         found = found.filter(actor=only)
     if filters.who:
         found = found.filter(actor=filters.who)
     if filters.what:
-        found = found.filter(verb__startswith=f"{filters.what}.")
+        found = found.alias(kind=KindOf("verb")).filter(kind=filters.what)
     if filters.hide_syncs:
         found = found.exclude(subject_type="syncrun")
     if filters.since:
         found = found.filter(at__gte=filters.since)
     if filters.until:
         found = found.filter(at__lt=filters.until)
-    return found.filter(_about(filters.q)) if filters.q else found
+    return found
 
 
-def _about(q: str) -> Q:
-    """An order by its number, or a phone number in any notation by its first digits."""
-    digits = re.sub(r"[\s+().-]+", "", q).removeprefix("00")
-    about = Q(number=q) | (Q(number__startswith=digits) if digits else Q())
+def _about(q: str) -> list[Q]:
+    """What a text may mean: a phone number in any notation by its first digits, an order and its items."""
+    about = [beginning(_number(q))]
     if order := _ORDER.fullmatch(q.strip()):
         key = int(order[1])
-        about |= Q(subject_type="order", subject_id=key) | Q(related_type="order", related_id=key)
+        about += [Q(subject_type="order", subject_id=key), Q(related_type="order", related_id=key)]
     return about
+
+
+def _number(q: str) -> str:
+    digits = re.sub(r"[\s+().-]+", "", q).removeprefix("00")
+    return digits if digits.isdigit() else q
 
 
 def page(filters: Filters, *, only: str = "", before: str = "") -> LogPage:
     """One page of events; `before` is the `older` of the page before it (anything else is ignored)."""
-    found = events(filters, only=only)
+    found = _apart_from_text(filters, only)
     cursor = _CURSOR.fullmatch(before)
     at = parse_datetime(cursor[1]) if cursor else None
     if cursor and at and timezone.is_aware(at):
-        found = found.filter(Q(at__lt=at) | Q(at=at, id__lt=int(cursor[2])))
-    rows = list(found[: PAGE + 1])
+        found = found.filter(Beyond([F("at"), F("id")], [Value(at), Value(int(cursor[2]))], sign="<"))
+    # each part has an index of its own; of the newest of all parts, the newest
+    newest = [pk for part in _parts(found, filters.q) for pk in part.values_list("pk", flat=True)[: PAGE + 1]]
+    rows = list(AuditEvent.objects.filter(pk__in=newest).order_by("-at", "-id")[: PAGE + 1])
     older = (
         f"{rows[PAGE - 1].at.isoformat().replace('+00:00', 'Z')}_{rows[PAGE - 1].pk}"
         if len(rows) > PAGE
         else ""
     )
     return LogPage(list(_lines(rows[:PAGE])), older)
+
+
+def _parts(found: QuerySet[AuditEvent], q: str) -> list[QuerySet[AuditEvent]]:
+    """Those of the events that a text means, for each of its meanings.
+
+    A database is told which way to go (an expression is in no index): a few are looked up by their number and
+    sorted, many are soon met with on the way back in time.
+    """
+    if not q:
+        return [found]
+    number, *order = _about(q)
+    if AuditEvent.objects.filter(number).order_by("number").values("pk")[FEW : FEW + 1]:
+        plain = found.alias(plain=Coalesce("number", "number"))
+        of_number: QuerySet[Any] = plain.filter(plain__startswith=_number(q))
+    else:
+        of_number = found.filter(number).order_by(*(Coalesce(key, key).desc() for key in ("at", "id")))
+    return [of_number, *(found.filter(one) for one in order)]
 
 
 def _lines(rows: list[AuditEvent]) -> Iterator[Line]:

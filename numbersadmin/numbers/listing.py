@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core import signing
 from django.db import connection
-from django.db.models import BooleanField, F, Func, Q, Value
+from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
 
 from numbersadmin.accounts.models import User
@@ -20,30 +20,23 @@ from numbersadmin.numbers.rows import OWNER_FIELDS, ROW_FIELDS, NumberRow
 from numbersadmin.numbers.selectors import (
     ACTIVE,
     EVERY,
+    ORDERS,
     SHORT,
     NumberFilter,
-    beginning,
     by_index_only,
     digits_of,
     matching,
     with_text,
 )
 from numbersadmin.numbers.tally import Facets, Tally
+from numbersadmin.rows import Beyond, beginning
 
 ROWS = 50
 COUNTED = 1000  # what a text finds is counted up to here
 FEW = 3000  # so many rows are looked up and sorted in no time
 _SALT = "numbers.list"
-# the columns of each order inside its parts (`_parts`); the id decides between equals
-SORTS = {
-    "number": ("number",),
-    "country": ("country", "number"),
-    "owner": ("number",),
-    "cost_centre": ("cost_centre", "number"),
-    "since": ("acquired_to", "number"),
-    "state": ("number",),
-    "price": ("price_per_month", "number"),
-}
+PARTED = ("owner__username", "status", "currency")  # orders by these are cut into parts (`_parts`)
+_KEYS = {sort: tuple(key for key in keys if key not in PARTED) for sort, keys in ORDERS.items()}
 
 
 class NoSuchPage(Exception):
@@ -94,22 +87,6 @@ class Place:
     part: Any
     keys: list[Any]
     first: int | None
-
-
-class _Beyond(Func):
-    """`(a, b, id) > (x, y, z)`: what an index of these columns answers at any depth, unlike nested ORs."""
-
-    output_field = BooleanField()
-
-    def __init__(self, columns: list[Any], values: list[Any], *, sign: str) -> None:
-        super().__init__(*columns, *values)
-        self.sign = sign
-
-    def as_sql(self, compiler: Any, connection: Any, *args: Any, **extra: Any) -> tuple[str, Any]:
-        compiled = [compiler.compile(expression) for expression in self.get_source_expressions()]
-        sql, half = [one for one, _ in compiled], len(compiled) // 2
-        parameters = [value for _, values in compiled for value in values]
-        return f"({', '.join(sql[:half])}) {self.sign} ({', '.join(sql[half:])})", parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +192,7 @@ def _some(found: OwnedNumberQuerySet) -> int:
 def _parts(wanted: NumberFilter, counted: _Counted, place: Place | None) -> list[Part]:
     """The order as parts one after the other; those that have no rows are left out where that is known."""
     sort, down = wanted.sort.removeprefix("-"), wanted.sort.startswith("-")
-    keys = SORTS[sort]
+    keys = _KEYS[sort]
     if sort not in ("owner", "state", "price"):
         if _begins(wanted, counted):
             begins = beginning(digits_of(wanted.q))
@@ -317,7 +294,7 @@ def _of_part(found: Any, part: Part, start: list[Any] | None, *, down: bool, fol
     if start is not None:
         names = zip((*part.keys, "id"), start, strict=True)
         values = [Value(value, output_field=_field(name)) for name, value in names]
-        found = found.filter(_Beyond(columns, values, sign="<" if down else ">"))
+        found = found.filter(Beyond(columns, values, sign="<" if down else ">"))
     columns = [*(F(name) for name in part.beside if follow), *columns]
     return found.order_by(*(column.desc() if down else column.asc() for column in columns))
 
@@ -334,7 +311,7 @@ def _mark(wanted: NumberFilter, row: dict[str, Any], first: int | None, begins: 
     """A row's place in the order, to begin the page beside it; signed, so that it comes back as it was."""
     sort = wanted.sort.removeprefix("-")
     part: Any = {"owner": row["owner_id"], "state": row["status"]}.get(sort)
-    keys = SORTS[sort]
+    keys = _KEYS[sort]
     if begins:
         part = row["number"].startswith(digits_of(wanted.q))
     if sort == "price":
@@ -351,7 +328,7 @@ def _place(mark: str, wanted: NumberFilter) -> Place:
     if sort != wanted.sort.removeprefix("-"):
         raise NoSuchPage
     part = tuple(part) if isinstance(part, list) else part
-    keys = ("number",) if sort == "price" and not part[1] else SORTS[sort]
+    keys = ("number",) if sort == "price" and not part[1] else _KEYS[sort]
     names = zip((*keys, "id"), texts, strict=True)
     return Place(part, [_field(name).to_python(text) for name, text in names], first)
 

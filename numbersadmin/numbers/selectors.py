@@ -19,16 +19,27 @@ from numbersadmin.numbers import history as history  # also for other apps
 from numbersadmin.numbers import rows as rows  # also for other apps
 from numbersadmin.numbers import since as since  # also for other apps
 from numbersadmin.numbers.models import NumberTally, OwnedNumber, OwnedNumberQuerySet, Status
+from numbersadmin.rows import beginning
 
 NOBODY = "(none)"  # the filter value for "no owner" and "no cost centre"; no user name can look like it
 ACTIVE, EVERY = "active", "all"
 FILTERED = ("status", "country", "owner", "cost_centre")
 SHORT = 3  # trigrams find nothing shorter: such digits are a beginning, such text a whole label
 
+ORDERS = {  # the id decides between equals; amounts are put in order within each currency, never across
+    "number": ("number",),
+    "country": ("country", "number"),
+    "owner": ("owner__username", "number"),
+    "cost_centre": ("cost_centre", "number"),
+    "since": ("acquired_to", "number"),
+    "state": ("status", "number"),
+    "price": ("currency", "price_per_month", "number"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class NumberFilter:
-    """What a list of owned numbers is narrowed to; empty means any. `sort` is a key of SORTS, `-key` downwards."""
+    """What a list of owned numbers is narrowed to; empty means any. `sort` is a key of ORDERS, `-key` downwards."""
 
     q: str = ""
     country: str = ""
@@ -126,13 +137,6 @@ def by_index_only() -> Iterator[None]:
         yield
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL enable_seqscan TO DEFAULT")
-
-
-def beginning(digits: str) -> Q:
-    """As a range, which an index answers under any collation; past 9 comes no digit."""
-    after = str(int("1" + digits) + 1)
-    below = Q(number__lt=after[1:]) if after[0] == "1" else Q()
-    return Q(number__gte=digits, number__startswith=digits) & below
 
 
 def _in_search_table(text: str, digits: str) -> RawSQL:
