@@ -17,10 +17,10 @@ from django.utils.dateparse import parse_datetime
 from numbersadmin.audit.models import AuditEvent, KindOf
 from numbersadmin.audit.words import Words, page_of
 from numbersadmin.audit.words import words_of as words_of  # also for other apps
-from numbersadmin.rows import Beyond, beginning
+from numbersadmin.rows import Beyond, beginning, by_index_only
 
 PAGE = 50
-FEW = 20_000  # so many events of a number's beginning are sorted in no time
+FEW = 10_000  # so many events of a number's beginning are sorted in no time
 EXPORTED = ("at", "actor", "verb", "subject", "before", "after", "reason", "request_id")
 _ORDER = re.compile(r"(?:order\s*)?#?(\d{1,9})", re.IGNORECASE)
 _CURSOR = re.compile(r"([0-9T:.+Z-]{1,40})_(\d{1,18})")
@@ -94,7 +94,8 @@ def _apart_from_text(filters: Filters, only: str) -> QuerySet[AuditEvent]:
 
 def _about(q: str) -> list[Q]:
     """What a text may mean: a phone number in any notation by its first digits, an order and its items."""
-    about = [beginning(_number(q))]
+    number = _number(q)
+    about = [beginning(number) if number[0].isalnum() else Q(number=number)]
     if order := _ORDER.fullmatch(q.strip()):
         key = int(order[1])
         about += [Q(subject_type="order", subject_id=key), Q(related_type="order", related_id=key)]
@@ -113,8 +114,9 @@ def page(filters: Filters, *, only: str = "", before: str = "") -> LogPage:
     at = parse_datetime(cursor[1]) if cursor else None
     if cursor and at and timezone.is_aware(at):
         found = found.filter(Beyond([F("at"), F("id")], [Value(at), Value(int(cursor[2]))], sign="<"))
-    # each part has an index of its own; of the newest of all parts, the newest
-    newest = [pk for part in _parts(found, filters.q) for pk in part.values_list("pk", flat=True)[: PAGE + 1]]
+    with by_index_only():  # each part has its index; the newest of all are among the newest of each
+        parts = _parts(found, filters.q)
+        newest = [pk for part in parts for pk in part.values_list("pk", flat=True)[: PAGE + 1]]
     rows = list(AuditEvent.objects.filter(pk__in=newest).order_by("-at", "-id")[: PAGE + 1])
     older = (
         f"{rows[PAGE - 1].at.isoformat().replace('+00:00', 'Z')}_{rows[PAGE - 1].pk}"

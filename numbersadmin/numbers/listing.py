@@ -23,13 +23,12 @@ from numbersadmin.numbers.selectors import (
     ORDERS,
     SHORT,
     NumberFilter,
-    by_index_only,
     digits_of,
     matching,
     with_text,
 )
 from numbersadmin.numbers.tally import Facets, Tally
-from numbersadmin.rows import Beyond, beginning
+from numbersadmin.rows import Beyond, beginning, by_index_only
 
 ROWS = 50
 COUNTED = 1000  # what a text finds is counted up to here

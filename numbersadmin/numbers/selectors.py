@@ -1,13 +1,12 @@
 """What pages need to know about owned numbers: which fit a filter, one number, values in use."""
 
-import contextlib
 import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Case, F, IntegerField, Q, Sum, TextField, Value, When
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast, Coalesce
@@ -19,7 +18,7 @@ from numbersadmin.numbers import history as history  # also for other apps
 from numbersadmin.numbers import rows as rows  # also for other apps
 from numbersadmin.numbers import since as since  # also for other apps
 from numbersadmin.numbers.models import NumberTally, OwnedNumber, OwnedNumberQuerySet, Status
-from numbersadmin.rows import beginning
+from numbersadmin.rows import beginning, by_index_only
 
 NOBODY = "(none)"  # the filter value for "no owner" and "no cost centre"; no user name can look like it
 ACTIVE, EVERY = "active", "all"
@@ -126,17 +125,6 @@ def with_text(text: str) -> Q:
             if not OwnedNumber.objects.filter(labelled).exists():
                 return found
     return found | Q(labelled)
-
-
-@contextlib.contextmanager
-def by_index_only() -> Iterator[None]:
-    """PostgreSQL expects to find enough soon wherever it looks, and reads the whole table when there is nothing."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("SET LOCAL enable_seqscan = off")
-        yield
-        if connection.vendor == "postgresql":
-            cursor.execute("SET LOCAL enable_seqscan TO DEFAULT")
 
 
 def _in_search_table(text: str, digits: str) -> RawSQL:
