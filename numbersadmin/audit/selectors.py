@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -114,8 +115,8 @@ def page(filters: Filters, *, only: str = "", before: str = "") -> LogPage:
     at = parse_datetime(cursor[1]) if cursor else None
     if cursor and at and timezone.is_aware(at):
         found = found.filter(Beyond([F("at"), F("id")], [Value(at), Value(int(cursor[2]))], sign="<"))
-    with by_index_only():  # each part has its index; the newest of all are among the newest of each
-        parts = _parts(found, filters.q)
+    with by_index_only() if filters.q else nullcontext():
+        parts = _parts(found, filters.q)  # the newest of all are among the newest of each
         newest = [pk for part in parts for pk in part.values_list("pk", flat=True)[: PAGE + 1]]
     rows = list(AuditEvent.objects.filter(pk__in=newest).order_by("-at", "-id")[: PAGE + 1])
     older = (
