@@ -10,27 +10,11 @@ from functools import cache
 from typing import Any, TypeVar
 
 from django.db import connection, models, transaction
-from django.db.models import BooleanField, Func, Q
+from django.db.models import Q
 from django.db.models.base import ModelState
 
 Write = Callable[[Any], Any]
 Model = TypeVar("Model", bound=models.Model)
-
-
-class Beyond(Func):
-    """`(a, b, id) > (x, y, z)`: what an index of these columns answers at any depth, unlike nested ORs."""
-
-    output_field = BooleanField()
-
-    def __init__(self, columns: Sequence[Any], values: Sequence[Any], *, sign: str) -> None:
-        super().__init__(*columns, *values)
-        self.sign = sign
-
-    def as_sql(self, compiler: Any, connection: Any, *args: Any, **extra: Any) -> tuple[str, Any]:
-        compiled = [compiler.compile(expression) for expression in self.get_source_expressions()]
-        sql, half = [one for one, _ in compiled], len(compiled) // 2
-        parameters = [value for _, values in compiled for value in values]
-        return f"({', '.join(sql[:half])}) {self.sign} ({', '.join(sql[half:])})", parameters
 
 
 def beginning(text: str) -> Q:

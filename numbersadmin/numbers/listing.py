@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core import signing
 from django.db import connection
-from django.db.models import F, Q, Value
+from django.db.models import BooleanField, F, Func, Q, Value
 from django.db.models.functions import Coalesce
 
 from numbersadmin.accounts.models import User
@@ -28,7 +28,7 @@ from numbersadmin.numbers.selectors import (
     with_text,
 )
 from numbersadmin.numbers.tally import Facets, Tally
-from numbersadmin.rows import Beyond, beginning, by_index_only
+from numbersadmin.rows import beginning, by_index_only
 
 ROWS = 50
 COUNTED = 1000  # what a text finds is counted up to here
@@ -86,6 +86,22 @@ class Place:
     part: Any
     keys: list[Any]
     first: int | None
+
+
+class _Beyond(Func):
+    """`(a, b, id) > (x, y, z)`: what an index of these columns answers at any depth, unlike nested ORs."""
+
+    output_field = BooleanField()
+
+    def __init__(self, columns: list[Any], values: list[Any], *, sign: str) -> None:
+        super().__init__(*columns, *values)
+        self.sign = sign
+
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **extra: Any) -> tuple[str, Any]:
+        compiled = [compiler.compile(expression) for expression in self.get_source_expressions()]
+        sql, half = [one for one, _ in compiled], len(compiled) // 2
+        parameters = [value for _, values in compiled for value in values]
+        return f"({', '.join(sql[:half])}) {self.sign} ({', '.join(sql[half:])})", parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +309,7 @@ def _of_part(found: Any, part: Part, start: list[Any] | None, *, down: bool, fol
     if start is not None:
         names = zip((*part.keys, "id"), start, strict=True)
         values = [Value(value, output_field=_field(name)) for name, value in names]
-        found = found.filter(Beyond(columns, values, sign="<" if down else ">"))
+        found = found.filter(_Beyond(columns, values, sign="<" if down else ">"))
     columns = [*(F(name) for name in part.beside if follow), *columns]
     return found.order_by(*(column.desc() if down else column.asc() for column in columns))
 
