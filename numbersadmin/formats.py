@@ -21,6 +21,7 @@ from django_countries import countries
 from numbersadmin import money as exact
 
 register = template.Library()
+_made_once = lru_cache(maxsize=4096, typed=True)  # typed: a float is no amount though it equals one
 
 NBSP = "\u00a0"
 MINUS = "\u2212"
@@ -30,8 +31,7 @@ UNKNOWN = SafeString(
 )
 FLAGS = Path(__file__).resolve().parent.parent / "static" / "flags"
 
-LONGEST_SHORT_CODE = 6
-SURELY_LONG = 8
+LONGEST_SHORT_CODE, SURELY_LONG = 6, 8
 """Digits. Up to 6 is a short code, from 8 on a number with its country code, 7 is either."""
 
 # Numbers ---------------------------------------------------------------
@@ -161,12 +161,14 @@ def _figure(amount: Decimal, currency: str, signed: bool = False) -> str:
     return f"{sign}{abs(shown):,.{exact.minor_units(currency)}f}"
 
 
+@_made_once
 def _money_cell(amount: object, currency: str, signed: bool = False, bare: bool = False) -> SafeString:
     known = _known(amount, currency)
     if known is None:
         return UNKNOWN
     shown = exact.rounded(known, currency)
-    full = "" if shown == known else format_html(' title="{} {}"', _full(known), currency)
+    exact_text = f"{known:,f}".rstrip("0").rstrip(".").replace("-", MINUS)
+    full = "" if shown == known else format_html(' title="{} {}"', exact_text, currency)
     code = "" if bare else format_html(' <span class="cur">{}</span>', currency)
     return format_html(
         '<span class="money{}"{}>{}{}</span>',
@@ -175,10 +177,6 @@ def _money_cell(amount: object, currency: str, signed: bool = False, bare: bool 
         _figure(known, currency, signed),
         code,
     )
-
-
-def _full(amount: Decimal) -> str:
-    return f"{amount:,f}".rstrip("0").rstrip(".").replace("-", MINUS)
 
 
 # Countries, types, capabilities, people --------------------------------
@@ -200,6 +198,7 @@ def country_name(code: str) -> str:
 
 
 @register.simple_tag
+@_made_once
 def flag(code: str) -> SafeString:
     """The country's flag as decoration, or nothing when there is no picture of it."""
     name = str(code or "").lower()
@@ -251,6 +250,7 @@ def shade(name: str) -> str:
 
 
 @register.simple_tag
+@_made_once
 def icon(name: str, size: str = "", label: str = "") -> SafeString:
     """An icon of the sprite. Size "s" or "l"; decoration unless it has a label."""
     return format_html(

@@ -1,15 +1,43 @@
-"""Many new rows at once: COPY on PostgreSQL, one prepared statement on SQLite (docs/decisions/0009)."""
+"""Rows among millions: many new ones at once, and conditions that an index answers.
+
+New ones come by COPY on PostgreSQL, by one prepared statement on SQLite (docs/decisions/0009).
+"""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar
 
-from django.db import connection, models
+from django.db import connection, models, transaction
+from django.db.models import Q
 from django.db.models.base import ModelState
 
 Write = Callable[[Any], Any]
 Model = TypeVar("Model", bound=models.Model)
+
+
+def beginning(text: str) -> Q:
+    """The `number` begins with it: as a range, which an index answers under any collation; past 9 comes no digit."""
+    begins = Q(number__gte=text, number__startswith=text)
+    after = str(int("1" + text) + 1) if text.isascii() and text.isdigit() else ""
+    return begins & Q(number__lt=after[1:]) if after.startswith("1") else begins
+
+
+@contextmanager
+def by_index_only() -> Iterator[None]:
+    """PostgreSQL expects to find enough soon wherever it looks, and reads the whole table when there is nothing.
+
+    What an index finds at once needs no other processes either: starting them takes longer.
+    """
+    if connection.vendor != "postgresql":  # on SQLite a transaction would wait for those who write
+        yield
+        return
+    ways = ("enable_seqscan", "max_parallel_workers_per_gather")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("; ".join(f"SET LOCAL {way} = 0" for way in ways))
+        yield
+        cursor.execute("; ".join(f"SET LOCAL {way} TO DEFAULT" for way in ways))
 
 
 def new(model: type[Model], **columns: Any) -> Model:

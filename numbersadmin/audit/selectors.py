@@ -1,23 +1,31 @@
 """Reading the audit log: filtered events, newest first, and what each one says."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db import connection
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from numbersadmin.audit.models import AuditEvent
+from numbersadmin.audit.models import AuditEvent, KindOf
 from numbersadmin.audit.words import Words, page_of
 from numbersadmin.audit.words import words_of as words_of  # also for other apps
+from numbersadmin.rows import beginning, by_index_only
 
 PAGE = 50
+FEW = 10_000  # so many events of a number's beginning are sorted in no time
 EXPORTED = ("at", "actor", "verb", "subject", "before", "after", "reason", "request_id")
 _ORDER = re.compile(r"(?:order\s*)?#?(\d{1,9})", re.IGNORECASE)
+_COLUMNS = {"at": F("at"), "actor": F("actor"), "kind": KindOf("verb")}
 _CURSOR = re.compile(r"([0-9T:.+Z-]{1,40})_(\d{1,18})")
 
 
@@ -66,46 +74,86 @@ class LogPage:
 
 def events(filters: Filters, *, only: str = "") -> QuerySet[AuditEvent]:
     """Events that fit, newest first; `only` restricts them to what one person did."""
-    found = AuditEvent.objects.order_by("-at", "-id")
-    if only:
-        found = found.filter(actor=only)
-    if filters.who:
-        found = found.filter(actor=filters.who)
+    found = _apart_from_text(filters, only)
+    return found.filter(reduce(or_, _about(filters.q))) if filters.q else found
+
+
+def _apart_from_text(filters: Filters, only: str, by: Sequence[str] = tuple(_COLUMNS)) -> QuerySet[Any]:
+    """Newest first. The database may look up and follow only the columns of `by`: an expression is in no index."""
+    found: QuerySet[Any] = AuditEvent.objects.alias(
+        **{f"the_{name}": one if name in by else Coalesce(one, one) for name, one in _COLUMNS.items()}
+    )
+    for actor in filter(None, (only, filters.who)):
+        found = found.filter(the_actor=actor)
     if filters.what:
-        found = found.filter(verb__startswith=f"{filters.what}.")
+        found = found.filter(the_kind=filters.what)
     if filters.hide_syncs:
         found = found.exclude(subject_type="syncrun")
     if filters.since:
-        found = found.filter(at__gte=filters.since)
+        found = found.filter(the_at__gte=filters.since)
     if filters.until:
-        found = found.filter(at__lt=filters.until)
-    return found.filter(_about(filters.q)) if filters.q else found
+        found = found.filter(the_at__lt=filters.until)
+    return found.order_by("-the_at", "-id")
 
 
-def _about(q: str) -> Q:
-    """An order by its number, or a phone number in any notation by its first digits."""
-    digits = re.sub(r"[\s+().-]+", "", q).removeprefix("00")
-    about = Q(number=q) | (Q(number__startswith=digits) if digits else Q())
+def _about(q: str) -> list[Q]:
+    """What a text may mean: a phone number in any notation by its first digits, an order and its items."""
+    number = _number(q)
+    about = [beginning(number) if number[0].isalnum() else Q(number=number)]
     if order := _ORDER.fullmatch(q.strip()):
         key = int(order[1])
-        about |= Q(subject_type="order", subject_id=key) | Q(related_type="order", related_id=key)
+        about += [Q(subject_type="order", subject_id=key), Q(related_type="order", related_id=key)]
     return about
+
+
+def _number(q: str) -> str:
+    digits = re.sub(r"[\s+().-]+", "", q).removeprefix("00")
+    return digits if digits.isdigit() else q
 
 
 def page(filters: Filters, *, only: str = "", before: str = "") -> LogPage:
     """One page of events; `before` is the `older` of the page before it (anything else is ignored)."""
-    found = events(filters, only=only)
+    older = [Q()]
     cursor = _CURSOR.fullmatch(before)
     at = parse_datetime(cursor[1]) if cursor else None
-    if cursor and at and timezone.is_aware(at):
-        found = found.filter(Q(at__lt=at) | Q(at=at, id__lt=int(cursor[2])))
-    rows = list(found[: PAGE + 1])
-    older = (
-        f"{rows[PAGE - 1].at.isoformat().replace('+00:00', 'Z')}_{rows[PAGE - 1].pk}"
-        if len(rows) > PAGE
-        else ""
-    )
-    return LogPage(list(_lines(rows[:PAGE])), older)
+    if (
+        cursor and at and timezone.is_aware(at)
+    ):  # an index finds what is of the same moment, and what is older
+        older = [Q(the_at=at, pk__lt=int(cursor[2])), Q(the_at__lt=at)]
+        if filters.until and at <= filters.until:
+            filters = replace(filters, until=None)
+    with by_index_only() if filters.q else nullcontext():
+        parts = [part.filter(one) for part in _parts(filters, only) for one in older]
+        # the newest of all are among the newest of each
+        newest = [pk for part in parts for pk in part.values_list("pk", flat=True)[: PAGE + 1]]
+    rows = list(AuditEvent.objects.filter(pk__in=newest).order_by("-at", "-id")[: PAGE + 1])
+    last = rows[PAGE - 1] if len(rows) > PAGE else None
+    mark = f"{last.at.isoformat().replace('+00:00', 'Z')}_{last.pk}" if last else ""
+    return LogPage(list(_lines(rows[:PAGE])), mark)
+
+
+def _parts(filters: Filters, only: str) -> list[QuerySet[Any]]:
+    """Events that fit, newest first, one part for each meaning of the text.
+
+    The database is told which way to go. A few are looked up and sorted; many are met with soon on the way back in
+    time. Of a kind and a person, PostgreSQL knows which has fewer; SQLite takes the kind when that has few.
+    """
+    by = tuple(_COLUMNS)
+    if connection.vendor == "sqlite" and filters.what and (only or filters.who):
+        by = ("at", "actor" if _many(_apart_from_text(Filters(what=filters.what), "")) else "kind")
+    if not filters.q:
+        return [_apart_from_text(filters, only, by)]
+    looked_up = _apart_from_text(filters, only, by=())
+    number, *order = _about(filters.q)
+    parts = [looked_up.filter(one) for one in order]
+    if not _many(AuditEvent.objects.filter(number).order_by("number")):
+        return [looked_up.filter(number), *parts]
+    on_the_way = _apart_from_text(filters, only, by).alias(plain=Coalesce("number", "number"))
+    return [on_the_way.filter(plain__startswith=_number(filters.q)), *parts]
+
+
+def _many(found: QuerySet[Any]) -> bool:
+    return bool(found.values("pk")[FEW : FEW + 1])
 
 
 def _lines(rows: list[AuditEvent]) -> Iterator[Line]:

@@ -16,11 +16,10 @@ from django.utils.dateparse import parse_datetime
 from numbersadmin.accounts.models import User
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.audit.services import event
-from numbersadmin.numbers.models import BulkChange, BulkKind, OwnedNumber, Status
+from numbersadmin.numbers.models import MOST_LABELS, BulkChange, BulkKind, OwnedNumber, Status
 from numbersadmin.numbers.selectors import may_edit
 
 MOST = 200_000  # numbers of one bulk change
-MOST_LABELS = 20
 LABELS = {
     "owner": "Owner",
     "cost_centre": "Cost centre",

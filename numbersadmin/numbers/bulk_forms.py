@@ -9,9 +9,9 @@ from django.http import QueryDict
 from numbersadmin.accounts.models import User
 from numbersadmin.formats import country_name
 from numbersadmin.numbers import selectors
-from numbersadmin.numbers.forms import STATES, NumberFilterForm, label_list, query_of
+from numbersadmin.numbers.forms import STATES, NumberFilterForm, query_of
 from numbersadmin.numbers.importing import MOST_BYTES, Unreadable, decoded
-from numbersadmin.numbers.models import OwnedNumber, OwnedNumberQuerySet
+from numbersadmin.numbers.models import OwnedNumber, OwnedNumberQuerySet, label_list
 from numbersadmin.numbers.selectors import NOBODY, NumberFilter
 
 WHAT = {"owner": "Owner", "cost_centre": "Cost centre", "labels": "Labels", "protection": "Protection"}

@@ -17,11 +17,12 @@ from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
 from numbersadmin import export
-from numbersadmin.audit.models import AuditEvent
+from numbersadmin.audit import selectors as audit
 from numbersadmin.formats import capability_label, country_name, minor_units, phone_intl, type_name, when
 from numbersadmin.numbers import since
 from numbersadmin.numbers.importing import labels_cell
 from numbersadmin.numbers.models import OwnedNumberQuerySet, Status
+from numbersadmin.numbers.selectors import ORDERS
 
 CHUNK = 2000
 MOST_XLSX = 1_048_575  # rows of a sheet, less its heading
@@ -29,17 +30,6 @@ READ = (
     "number country type capabilities labels owner__username owner__full_name cost_centre status price_per_month"
     " setup_price currency acquired_at acquired_from acquired_to acquired_basis acquired_note"
 ).split()
-
-
-ORDERS = {  # those of the list; amounts are put in order within each currency, never across
-    "number": ("number",),
-    "country": ("country", "number"),
-    "owner": ("owner__username", "number"),
-    "cost_centre": ("cost_centre", "number"),
-    "since": ("acquired_to", "number"),
-    "state": ("status", "number"),
-    "price": ("currency", "price_per_month", "number"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +198,7 @@ def _about(book: Workbook, about: Iterable[tuple[str, str]]) -> None:
 
 def last_sync() -> datetime | None:
     """When the provider's list was last read to its end, as the audit log has it."""
-    ended = AuditEvent.objects.filter(verb="sync.finished", after__status="complete").order_by("-at", "-id")
+    ended = audit.events(audit.Filters(what="sync")).filter(verb="sync.finished", after__status="complete")
     return ended.values_list("at", flat=True).first()
 
 

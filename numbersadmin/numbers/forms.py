@@ -1,6 +1,6 @@
 """What people send about owned numbers: the filters of the list, and who a number belongs to."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,13 +10,10 @@ from django.db.models import Q
 from numbersadmin.accounts.models import User
 from numbersadmin.accounts.roles import Role
 from numbersadmin.formats import capability_label, country_name
-from numbersadmin.numbers.bulk import MOST_LABELS
-from numbersadmin.numbers.listing import SORTS
-from numbersadmin.numbers.models import OwnedNumber, Status
-from numbersadmin.numbers.selectors import ACTIVE, EVERY, NOBODY, NumberFilter
+from numbersadmin.numbers.models import OwnedNumber, Status, label_list
+from numbersadmin.numbers.selectors import ACTIVE, EVERY, NOBODY, ORDERS, NumberFilter
 from numbersadmin.numbers.tally import Choices
 
-LONGEST_LABEL = 40
 STATES = [
     (ACTIVE, "Ours now"),
     (Status.OWNED.value, "Active"),
@@ -24,7 +21,7 @@ STATES = [
     (Status.ENDED.value, "Ended"),
     (EVERY, "Any state"),
 ]
-SORT_VALUES = [(value, value) for key in SORTS for value in (key, f"-{key}")]
+SORT_VALUES = [(value, value) for key in ORDERS for value in (key, f"-{key}")]
 
 
 class OpenChoice(forms.ChoiceField):
@@ -137,16 +134,6 @@ def query_of(wanted: NumberFilter, **changes: Any) -> str:
     standard = {"state": ACTIVE, "sort": "number"}
     kept = {name: value for name, value in parts.items() if value and standard.get(name) != value}
     return urlencode(kept, doseq=True)
-
-
-def label_list(words: Iterable[str]) -> list[str]:
-    """Labels written one way, each once. Raises ValidationError when there are too many or one is too long."""
-    labels = list(dict.fromkeys(filter(None, (" ".join(one.split()) for one in words))))
-    if len(labels) > MOST_LABELS:
-        raise forms.ValidationError(f"At most {MOST_LABELS} labels.")
-    if long := [one for one in labels if len(one) > LONGEST_LABEL]:
-        raise forms.ValidationError(f"“{long[0]}” is longer than {LONGEST_LABEL} letters.")
-    return labels
 
 
 class ProtectForm(forms.Form):

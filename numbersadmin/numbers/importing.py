@@ -14,8 +14,7 @@ from django.db import connection
 from numbersadmin.accounts.models import User
 from numbersadmin.export import uncell
 from numbersadmin.numbers.bulk import Left, fields_of
-from numbersadmin.numbers.forms import label_list
-from numbersadmin.numbers.models import OwnedNumber
+from numbersadmin.numbers.models import OwnedNumber, label_list
 from numbersadmin.numbers.selectors import digits_of, may_edit
 
 MOST_LINES = {"postgresql": 100_000, "sqlite": 20_000}  # SQLite stands still while the one transaction lasts

@@ -20,30 +20,22 @@ from numbersadmin.numbers.rows import OWNER_FIELDS, ROW_FIELDS, NumberRow
 from numbersadmin.numbers.selectors import (
     ACTIVE,
     EVERY,
+    ORDERS,
     SHORT,
     NumberFilter,
-    beginning,
-    by_index_only,
     digits_of,
     matching,
     with_text,
 )
 from numbersadmin.numbers.tally import Facets, Tally
+from numbersadmin.rows import beginning, by_index_only
 
 ROWS = 50
 COUNTED = 1000  # what a text finds is counted up to here
 FEW = 3000  # so many rows are looked up and sorted in no time
 _SALT = "numbers.list"
-# the columns of each order inside its parts (`_parts`); the id decides between equals
-SORTS = {
-    "number": ("number",),
-    "country": ("country", "number"),
-    "owner": ("number",),
-    "cost_centre": ("cost_centre", "number"),
-    "since": ("acquired_to", "number"),
-    "state": ("number",),
-    "price": ("price_per_month", "number"),
-}
+PARTED = ("owner__username", "status", "currency")  # orders by these are cut into parts (`_parts`)
+_KEYS = {sort: tuple(key for key in keys if key not in PARTED) for sort, keys in ORDERS.items()}
 
 
 class NoSuchPage(Exception):
@@ -215,7 +207,7 @@ def _some(found: OwnedNumberQuerySet) -> int:
 def _parts(wanted: NumberFilter, counted: _Counted, place: Place | None) -> list[Part]:
     """The order as parts one after the other; those that have no rows are left out where that is known."""
     sort, down = wanted.sort.removeprefix("-"), wanted.sort.startswith("-")
-    keys = SORTS[sort]
+    keys = _KEYS[sort]
     if sort not in ("owner", "state", "price"):
         if _begins(wanted, counted):
             begins = beginning(digits_of(wanted.q))
@@ -334,7 +326,7 @@ def _mark(wanted: NumberFilter, row: dict[str, Any], first: int | None, begins: 
     """A row's place in the order, to begin the page beside it; signed, so that it comes back as it was."""
     sort = wanted.sort.removeprefix("-")
     part: Any = {"owner": row["owner_id"], "state": row["status"]}.get(sort)
-    keys = SORTS[sort]
+    keys = _KEYS[sort]
     if begins:
         part = row["number"].startswith(digits_of(wanted.q))
     if sort == "price":
@@ -351,7 +343,7 @@ def _place(mark: str, wanted: NumberFilter) -> Place:
     if sort != wanted.sort.removeprefix("-"):
         raise NoSuchPage
     part = tuple(part) if isinstance(part, list) else part
-    keys = ("number",) if sort == "price" and not part[1] else SORTS[sort]
+    keys = ("number",) if sort == "price" and not part[1] else _KEYS[sort]
     names = zip((*keys, "id"), texts, strict=True)
     return Place(part, [_field(name).to_python(text) for name, text in names], first)
 

@@ -1,7 +1,9 @@
 """Owned numbers, one row per uninterrupted possession, the versions of their facts, and how people list them."""
 
+from collections.abc import Iterable
 from typing import ClassVar
 
+from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
@@ -9,6 +11,18 @@ from django.db.models import Q
 from numbersadmin.accounts.models import User
 from numbersadmin.accounts.roles import Role
 from numbersadmin.money import MoneyField
+
+MOST_LABELS, LONGEST_LABEL = 20, 40
+
+
+def label_list(words: Iterable[str]) -> list[str]:
+    """Labels written one way, each once. Raises ValidationError when there are too many or one is too long."""
+    labels = list(dict.fromkeys(filter(None, (" ".join(one.split()) for one in words))))
+    if len(labels) > MOST_LABELS:
+        raise ValidationError(f"At most {MOST_LABELS} labels.")
+    if long := [one for one in labels if len(one) > LONGEST_LABEL]:
+        raise ValidationError(f"“{long[0]}” is longer than {LONGEST_LABEL} letters.")
+    return labels
 
 
 class Status(models.TextChoices):

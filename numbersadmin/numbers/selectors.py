@@ -1,13 +1,12 @@
 """What pages need to know about owned numbers: which fit a filter, one number, values in use."""
 
-import contextlib
 import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Case, F, IntegerField, Q, Sum, TextField, Value, When
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast, Coalesce
@@ -19,16 +18,27 @@ from numbersadmin.numbers import history as history  # also for other apps
 from numbersadmin.numbers import rows as rows  # also for other apps
 from numbersadmin.numbers import since as since  # also for other apps
 from numbersadmin.numbers.models import NumberTally, OwnedNumber, OwnedNumberQuerySet, Status
+from numbersadmin.rows import beginning, by_index_only
 
 NOBODY = "(none)"  # the filter value for "no owner" and "no cost centre"; no user name can look like it
 ACTIVE, EVERY = "active", "all"
 FILTERED = ("status", "country", "owner", "cost_centre")
 SHORT = 3  # trigrams find nothing shorter: such digits are a beginning, such text a whole label
 
+ORDERS = {  # the id decides between equals; amounts are put in order within each currency, never across
+    "number": ("number",),
+    "country": ("country", "number"),
+    "owner": ("owner__username", "number"),
+    "cost_centre": ("cost_centre", "number"),
+    "since": ("acquired_to", "number"),
+    "state": ("status", "number"),
+    "price": ("currency", "price_per_month", "number"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class NumberFilter:
-    """What a list of owned numbers is narrowed to; empty means any. `sort` is a key of SORTS, `-key` downwards."""
+    """What a list of owned numbers is narrowed to; empty means any. `sort` is a key of ORDERS, `-key` downwards."""
 
     q: str = ""
     country: str = ""
@@ -115,24 +125,6 @@ def with_text(text: str) -> Q:
             if not OwnedNumber.objects.filter(labelled).exists():
                 return found
     return found | Q(labelled)
-
-
-@contextlib.contextmanager
-def by_index_only() -> Iterator[None]:
-    """PostgreSQL expects to find enough soon wherever it looks, and reads the whole table when there is nothing."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("SET LOCAL enable_seqscan = off")
-        yield
-        if connection.vendor == "postgresql":
-            cursor.execute("SET LOCAL enable_seqscan TO DEFAULT")
-
-
-def beginning(digits: str) -> Q:
-    """As a range, which an index answers under any collation; past 9 comes no digit."""
-    after = str(int("1" + digits) + 1)
-    below = Q(number__lt=after[1:]) if after[0] == "1" else Q()
-    return Q(number__gte=digits, number__startswith=digits) & below
 
 
 def _in_search_table(text: str, digits: str) -> RawSQL:

@@ -6,9 +6,9 @@ from typing import Any
 from django import forms
 
 from numbersadmin.accounts.models import User
+from numbersadmin.numbers.models import label_list
 from numbersadmin.sync.models import HeldDecision
 
-MOST_LABELS, LONGEST_LABEL = 20, 40
 SAY_WHY = {"required": "Say why. It goes on record."}
 
 
@@ -56,11 +56,7 @@ class AdoptForm(forms.Form):
 
     def clean_labels(self) -> list[str]:
         """The labels, each once, in the order given."""
-        labels = [" ".join(one.split()) for one in self.cleaned_data["labels"].split(",")]
-        labels = list(dict.fromkeys(one for one in labels if one))
-        if len(labels) > MOST_LABELS or any(len(one) > LONGEST_LABEL for one in labels):
-            raise forms.ValidationError(f"At most {MOST_LABELS} labels of {LONGEST_LABEL} letters each.")
-        return labels
+        return label_list(self.cleaned_data["labels"].split(","))
 
 
 class HeldForm(forms.Form):

@@ -9,6 +9,7 @@ import pytest
 from django.core.management import call_command
 from django.db import transaction
 
+from numbersadmin.audit import selectors
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.audit.services import record
 from numbersadmin.orders.models import Order
@@ -79,6 +80,22 @@ def test_it_shows_who_what_when_before_and_after(events, signed_in):
 )
 def test_filters(events, signed_in, query, found):
     assert verbs(signed_in("finance").get(f"/audit/?{query}")) == found
+
+
+@pytest.mark.parametrize("few", [0, 1000])
+@pytest.mark.parametrize("query", ["1037", "1037&hide_syncs=on", "order 1037", "10"])
+def test_a_text_finds_orders_and_numbers_in_one_row_of_time(
+    events, cast, signed_in, now, monkeypatch, few, query
+):
+    monkeypatch.setattr(selectors, "FEW", few)  # many are found on the way back in time, few by their number
+    for minute, number in enumerate(["10379", "99910370", "1036", "10370"]):
+        at = now - timedelta(days=1, minutes=-minute)
+        record(actor=None, verb=f"number.{number}", subject=cast.viewer, at=at, number=number)
+    by_number = [] if "order" in query else ["number.10370", "number.1036", "number.10379"]
+    if query != "10":
+        by_number = [one for one in by_number if one != "number.1036"]
+    by_order = [] if query == "10" else ["order.approved", "order.submitted"]
+    assert verbs(signed_in("finance").get(f"/audit/?q={query}")) == by_number + by_order
 
 
 @pytest.mark.parametrize(

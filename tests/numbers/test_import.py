@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.numbers import bulk_applying, export_list, importing, services
 from numbersadmin.numbers.bulk import Left, outcome
-from numbersadmin.numbers.forms import label_list
-from numbersadmin.numbers.models import BulkChange, BulkState, EndBasis, OwnedNumber
+from numbersadmin.numbers.models import BulkChange, BulkState, EndBasis, OwnedNumber, label_list
 from numbersadmin.numbers.services import assign
 
 pytestmark = pytest.mark.django_db

@@ -5,10 +5,10 @@ import pytest
 from numbersadmin.numbers import listing
 from numbersadmin.numbers.listing import NoSuchPage, number_list
 from numbersadmin.numbers.models import OwnedNumber
-from numbersadmin.numbers.selectors import EVERY, NumberFilter, matching
+from numbersadmin.numbers.selectors import EVERY, ORDERS, NumberFilter, matching
 
 pytestmark = pytest.mark.django_db
-SORTS = [f"{sign}{sort}" for sort in listing.SORTS for sign in ("", "-")]
+SORTS = [f"{sign}{sort}" for sort in ORDERS for sign in ("", "-")]
 FILTERS = [{}, {"q": "930"}, {"q": "4930", "country": "GB"}]
 
 
