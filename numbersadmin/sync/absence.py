@@ -46,7 +46,12 @@ def absent(scene: Scene, unseen: Iterable[str]) -> list[OwnedNumber]:
     for chunk in in_batches(missed):
         rows = OwnedNumber.objects.open().filter(number_key__in=chunk).order_by("id")
         found += [owned for owned in rows if owned.number not in writes.numbers]
-    return found
+    return sorted(found, key=_by_id)
+
+
+def _by_id(owned: OwnedNumber) -> int:
+    """In this order all numbers are changed (numbers.services.take)."""
+    return owned.pk
 
 
 def conclude(scene: Scene, missed: list[OwnedNumber], owned: int, look: Look, listed: Listed) -> str:
@@ -71,7 +76,7 @@ def settle(
     _record_gone(scene, [each for each in verdict.gone if each.pk not in rekeyed])
     _record_rekeyed(scene, [(each, rekeyed[each.pk]) for each in verdict.gone if each.pk in rekeyed])
     _record_there(scene, verdict)
-    _record_unclear(scene, verdict.unclear)
+    _record_unclear(scene, sorted(verdict.unclear, key=_by_id))
     there = {each.pk for each, _, _ in verdict.there}
     _open_beside(scene, [row for pk, row in rekeyed.items() if pk in there])
     return verdict.reason

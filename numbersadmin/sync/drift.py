@@ -70,7 +70,7 @@ def _open(scene: Scene, now: datetime) -> None:
     if not scene.found:
         return
     found = {(each.owned.pk, each.kind): each for each in scene.found}
-    known = Drift.objects.undecided().filter(owned_number__in={pk for pk, _ in found})
+    known = Drift.objects.undecided().filter(owned_number__in={pk for pk, _ in found}).order_by("pk")
     for drift in known:
         again = found.get((drift.owned_number_id, DriftKind(drift.kind)))
         if again is not None and _told_again(drift, again, scene):
