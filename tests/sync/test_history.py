@@ -33,7 +33,15 @@ def test_no_number_is_falsely_ended_and_both_sides_agree_in_the_end(mirror, desk
 
 
 @pytest.mark.parametrize(
-    ("guard", "chance"), [("look-up", 3), ("only 404", 2), ("mass guard", 2), ("key change", 2), ("fence", 3)]
+    ("guard", "chance"),
+    [
+        ("look-up", 1),
+        ("only 404", 3),
+        ("mass guard", 1),
+        ("key change", 6),
+        ("fence", 4),
+        ("own writes", 5),
+    ],
 )
 def test_the_histories_find_a_guard_that_is_missing(mirror, desk, guard, chance):
     """The control, with histories that find it soon; bench/sync_history.py --without takes away the others too."""
