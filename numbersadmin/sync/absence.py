@@ -155,8 +155,8 @@ def _ask_by_digits(verdict: Verdict, scene: Scene, listed: Listed, rekeyed: Mapp
 
 
 def _still_listed(owned: OwnedNumber, page: Page) -> bool:
-    """Is there this number, or a row that nobody understands, under its own key or one that we do not know?"""
-    keys = {row.number_key for row in page.invalid if row.number_key}
+    """Is there this number, or a row that nobody understands, under its own key, one unknown to us, or none?"""
+    keys = {row.number_key for row in page.invalid}
     for row in page.numbers:
         same = (row.country, row.number) == (owned.country, owned.number)
         if same and row.reservation_status not in diff.NOT_CHARGED:
