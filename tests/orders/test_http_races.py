@@ -23,7 +23,7 @@ from tests.orders import served
 from tests.orders.served import Person, at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
-ROUNDS = int(os.environ.get("RACE_ROUNDS", "20"))
+ROUNDS = int(os.environ.get("RACE_ROUNDS", "10"))
 CONFIRMS = 50
 NUMBERS = [f"4930778{at:04}" for at in range(max(ROUNDS, 2))]
 
