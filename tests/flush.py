@@ -9,7 +9,7 @@ from numbersadmin.numbers.models import NumberTally
 
 
 def _flush(self: TransactionTestCase) -> None:
-    """Empty all tables in one transaction. Django's own flush would also write its permissions anew, used by nobody."""
+    """Empty all tables, in one transaction and without the permissions that Django would write anew: none is used."""
     with transaction.atomic():
         for table in append_only.TABLES:
             append_only.remove(connection, table)
