@@ -1,26 +1,31 @@
 """The flush after transactional tests, which append-only tables would refuse."""
 
-import contextlib
-
-from django.db import connection
+from django.core.management import call_command
+from django.db import connection, transaction
 from django.test import TransactionTestCase
 
 from numbersadmin.audit import append_only
 from numbersadmin.numbers.models import NumberTally
 
-_flush = TransactionTestCase._fixture_teardown
 
-
-def _flush_without_triggers(self: TransactionTestCase) -> None:
-    for table in append_only.TABLES:
-        append_only.remove(connection, table)
-    with contextlib.ExitStack() as restored:
+def _flush(self: TransactionTestCase) -> None:
+    """Empty all tables, in one transaction and without the permissions that Django would write anew: none is used."""
+    with transaction.atomic():
         for table in append_only.TABLES:
-            restored.callback(append_only.install, connection, table)
-        _flush(self)
+            append_only.remove(connection, table)
+        call_command(
+            "flush",
+            verbosity=0,
+            interactive=False,
+            reset_sequences=False,
+            allow_cascade=False,
+            inhibit_post_migrate=True,
+        )
         NumberTally.objects.all().delete()  # emptying the numbers on SQLite is counted there
+        for table in append_only.TABLES:
+            append_only.install(connection, table)
 
 
 def keep_append_only() -> None:
     """Take the triggers off for the flush alone; calling it again changes nothing."""
-    TransactionTestCase._fixture_teardown = _flush_without_triggers  # type: ignore[method-assign]
+    TransactionTestCase._fixture_teardown = _flush  # type: ignore[method-assign]

@@ -15,8 +15,8 @@ from numbersadmin.accounts.models import User
 from numbersadmin.audit.services import record, record_all
 from numbersadmin.numbers import bulk
 from numbersadmin.numbers.bulk import Left
-from numbersadmin.numbers.models import BulkBatch, BulkChange, BulkKind, BulkState, OwnedNumber, Status
-from numbersadmin.numbers.services import NumberHasMoved
+from numbersadmin.numbers.models import BulkBatch, BulkChange, BulkKind, BulkState, OwnedNumber
+from numbersadmin.numbers.services import NumberHasMoved, take
 
 logger = logging.getLogger(__name__)
 AT_ONCE = 500  # so many are changed while the person waits
@@ -105,19 +105,17 @@ def apply_batch(
     if not BulkBatch.objects.filter(pk=batch_id, done=False).update(done=True):
         return []
     batch = BulkBatch.objects.get(pk=batch_id)
-    rows = bulk.rows_of(pk for pk, _, _ in batch.plan)
+    rows = {row.pk: row for row in take(pk for pk, _, _ in batch.plan).only(*bulk.READ)}
     groups: dict[tuple[int, str], list[int]] = {}
     results: list[list[Any]] = []
     left: list[list[Any]] = []
     logged = []
     for pk, version, own in batch.plan:
-        row = rows[pk]
-        after = bulk.outcome(row, change.wanted if own is None else own, change=change, now=now)
-        if row.version != version:
-            after = Left.ENDED if row.status == Status.ENDED else Left.MOVED
+        after = _outcome(rows.get(pk), version, change.wanted if own is None else own, change, now)
         if isinstance(after, Left):
             left.append([pk, after.value])
             continue
+        row = rows[pk]
         before = {name: value for name, value in bulk.fields_of(row).items() if name in after}
         results.append([pk, before, after])
         groups.setdefault((version, bulk.same(after)), []).append(pk)
@@ -133,6 +131,15 @@ def apply_batch(
         changed=F("changed") + len(results), left=F("left") + len(left), lease_until=now + LEASE
     )
     return left
+
+
+def _outcome(
+    row: OwnedNumber | None, version: int, wanted: bulk.Fields, change: BulkChange, now: datetime
+) -> dict[str, Any] | Left:
+    """What becomes of a number of which this version was planned; None has ended."""
+    if row is None:
+        return Left.ENDED
+    return bulk.outcome(row, wanted, change=change, now=now) if row.version == version else Left.MOVED
 
 
 def _do_file(change: BulkChange, names: dict[int, str], clock: Callable[[], datetime]) -> None:

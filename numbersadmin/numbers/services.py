@@ -16,7 +16,15 @@ from django.db.models import F
 from numbersadmin.accounts.models import User
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.audit.services import event, record, record_all
-from numbersadmin.numbers.models import AcquiredBasis, EndBasis, Facts, NumberVersion, OwnedNumber, Status
+from numbersadmin.numbers.models import (
+    AcquiredBasis,
+    EndBasis,
+    Facts,
+    NumberVersion,
+    OwnedNumber,
+    OwnedNumberQuerySet,
+    Status,
+)
 from numbersadmin.provider.schema import ProviderNumber
 from numbersadmin.rows import insert, new
 
@@ -54,6 +62,16 @@ class Opening:
     owner: User | None = None
     cost_centre: str = ""
     related: models.Model | None = None
+
+
+def take(ids: Iterable[int]) -> OwnedNumberQuerySet:
+    """Those of the numbers that are ours, as they stand now; nobody else changes them before the transaction ends.
+
+    Whoever changes several numbers in one transaction takes them, or changes them, in the order of their ids: else
+    two would wait for each other, and PostgreSQL would break one off. (SQLite has one writer at a time.)
+    """
+    found = OwnedNumber.objects.open().filter(pk__in=list(ids))
+    return found.order_by("pk").select_for_update(no_key=True)
 
 
 def columns(facts: ProviderNumber) -> dict[str, Any]:
@@ -349,7 +367,7 @@ def assign(
     wanted = {field: value for field, value in wanted.items() if value is not KEEP}
     count = 0
     with transaction.atomic():
-        for row in numbers:
+        for row in sorted(numbers, key=lambda row: row.pk):
             changed = {field: value for field, value in wanted.items() if getattr(row, field) != value}
             if not changed:
                 continue

@@ -46,7 +46,12 @@ def absent(scene: Scene, unseen: Iterable[str]) -> list[OwnedNumber]:
     for chunk in in_batches(missed):
         rows = OwnedNumber.objects.open().filter(number_key__in=chunk).order_by("id")
         found += [owned for owned in rows if owned.number not in writes.numbers]
-    return found
+    return sorted(found, key=_by_id)
+
+
+def _by_id(owned: OwnedNumber) -> int:
+    """In this order all numbers are changed (numbers.services.take)."""
+    return owned.pk
 
 
 def conclude(scene: Scene, missed: list[OwnedNumber], owned: int, look: Look, listed: Listed) -> str:
@@ -71,7 +76,7 @@ def settle(
     _record_gone(scene, [each for each in verdict.gone if each.pk not in rekeyed])
     _record_rekeyed(scene, [(each, rekeyed[each.pk]) for each in verdict.gone if each.pk in rekeyed])
     _record_there(scene, verdict)
-    _record_unclear(scene, verdict.unclear)
+    _record_unclear(scene, sorted(verdict.unclear, key=_by_id))
     there = {each.pk for each, _, _ in verdict.there}
     _open_beside(scene, [row for pk, row in rekeyed.items() if pk in there])
     return verdict.reason
@@ -150,8 +155,8 @@ def _ask_by_digits(verdict: Verdict, scene: Scene, listed: Listed, rekeyed: Mapp
 
 
 def _still_listed(owned: OwnedNumber, page: Page) -> bool:
-    """Is there this number, or a row that nobody understands, under its own key or one that we do not know?"""
-    keys = {row.number_key for row in page.invalid if row.number_key}
+    """Is there this number, or a row that nobody understands, under its own key, one unknown to us, or none?"""
+    keys = {row.number_key for row in page.invalid}
     for row in page.numbers:
         same = (row.country, row.number) == (owned.country, owned.number)
         if same and row.reservation_status not in diff.NOT_CHARGED:

@@ -9,7 +9,7 @@ from numbersadmin.accounts.models import User
 from numbersadmin.audit.services import event, record_all
 from numbersadmin.numbers import selectors as number_selectors
 from numbersadmin.numbers import services as numbers
-from numbersadmin.numbers.models import EndBasis, Status
+from numbersadmin.numbers.models import EndBasis, OwnedNumber, Status
 from numbersadmin.numbers.services import KEEP
 from numbersadmin.sync import diff, selectors
 from numbersadmin.sync.models import Decision, Drift, DriftKind, DriftState
@@ -36,7 +36,7 @@ def watch(*, actor: User, drifts: Sequence[Drift], note: str, now: datetime) -> 
     """Keep an eye on differences: they stay undecided and ask again when they are told again."""
     _only(actor, "sync.decide", drifts, frozenset(DriftKind))
     with transaction.atomic():
-        for drift in drifts:
+        for drift in _in_order(drifts):
             if drift.state != DriftState.OPEN:
                 raise CannotDecide(_why(drift))
             _move(drift, state=DriftState.WATCHED, decided_by=actor, decided_at=now, note=_short(note))
@@ -63,6 +63,7 @@ def adopt(
         if not number_selectors.may_edit(actor, each):
             raise CannotDecide(f"{each} has an owner or is no longer ours. Nothing was changed.")
     with transaction.atomic():
+        _take(owned)
         _decide(drifts, actor, Decision.ADOPTED, note, now)
         numbers.assign(
             actor=actor,
@@ -87,6 +88,7 @@ def confirm_gone(*, actor: User, drifts: Sequence[Drift], note: str, now: dateti
     owned = [drift.owned for drift in drifts]
     starts = starts_of_versions(owned)
     with transaction.atomic():
+        _take(owned)
         _decide(drifts, actor, Decision.GONE, note, now)
         for each in owned:
             if each.number_key in writes.keys:
@@ -118,8 +120,13 @@ def _only(actor: User, permission: str, drifts: Sequence[Drift], kinds: frozense
         raise CannotDecide(f"“{wrong[0].get_kind_display()}” is not decided here. Nothing was changed.")
 
 
+def _take(owned: Sequence[OwnedNumber]) -> None:
+    """Numbers before differences, as a run writes them: else it and a person could wait for each other."""
+    list(numbers.take(each.pk for each in owned))
+
+
 def _decide(drifts: Sequence[Drift], actor: User, decision: Decision, note: str, now: datetime) -> None:
-    for drift in drifts:
+    for drift in _in_order(drifts):
         _move(
             drift,
             state=DriftState.DECIDED,
@@ -128,6 +135,11 @@ def _decide(drifts: Sequence[Drift], actor: User, decision: Decision, note: str,
             decided_at=now,
             note=_short(note),
         )
+
+
+def _in_order(drifts: Sequence[Drift]) -> list[Drift]:
+    """Everybody takes differences in this order: else two could wait for each other."""
+    return sorted(drifts, key=lambda drift: drift.pk)
 
 
 def _move(drift: Drift, **fields: object) -> None:

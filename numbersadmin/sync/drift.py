@@ -71,7 +71,9 @@ def _open(scene: Scene, now: datetime) -> None:
         return
     found = {(each.owned.pk, each.kind): each for each in scene.found}
     ids = {pk for pk, _ in found}
-    known = Drift.objects.undecided().filter(owned_number__in=ids).select_related("owned_number")
+    known = (
+        Drift.objects.undecided().filter(owned_number__in=ids).order_by("pk").select_related("owned_number")
+    )
     for drift in known:
         place = (drift.owned.pk, DriftKind(drift.kind))
         again = found.get(place)

@@ -123,13 +123,13 @@ def rows_with_records(chunk: Iterable[tuple[str, Sight]]) -> list[Row]:
 
 def _update(scene: Scene, rows: list[Row]) -> Counter[str]:
     counts: Counter[str] = Counter()
-    starts = starts_of_versions(row.records.mine for row in rows if row.records.mine)
-    for row in rows:
-        assert row.records.mine is not None
-        kept = price_kept(scene, row.records.mine, row)
+    found = [(row.records.mine, row) for row in rows if row.records.mine is not None]
+    starts = starts_of_versions(owned for owned, _ in found)
+    for owned, row in sorted(found, key=lambda each: each[0].pk):  # see numbers.services.take
+        kept = price_kept(scene, owned, row)
         facts, digest = kept or (row.facts, row.digest)
         counts["prices_kept"] += kept is not None
-        counts["changed"] += update(scene, row.records.mine, facts, digest, row.at, starts)
+        counts["changed"] += update(scene, owned, facts, digest, row.at, starts)
     return +counts
 
 
@@ -196,7 +196,7 @@ def _reopen(scene: Scene, row: Row) -> bool:
 
 
 def _found_again(scene: Scene, listed: Collection[str]) -> None:
-    missing = OwnedNumber.objects.filter(status=Status.MISSING)
+    missing = OwnedNumber.objects.filter(status=Status.MISSING).order_by("pk")
     for chunk in in_batches(owned for owned in missing if owned.number_key in listed):
         with telling(scene, scene.clock()):
             for owned in chunk:

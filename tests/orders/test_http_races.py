@@ -23,7 +23,7 @@ from tests.orders import served
 from tests.orders.served import Person, at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
-ROUNDS = int(os.environ.get("RACE_ROUNDS", "20"))
+ROUNDS = int(os.environ.get("RACE_ROUNDS", "10"))
 CONFIRMS = 50
 NUMBERS = [f"4930778{at:04}" for at in range(max(ROUNDS, 2))]
 
@@ -110,17 +110,20 @@ def test_without_the_token_one_form_is_several_orders(site: Any, sandbox: Any, c
 # Two people -------------------------------------------------------------------------------------------------------
 
 
-def meet(site_url: str, sandbox: Any, cast: Any, orders: list[Order]) -> list[list[Any]]:
-    """Two approvers click at the same moment, order after order."""
+def meet(
+    site_url: str, sandbox: Any, cast: Any, orders: list[Order], pause: float
+) -> Iterator[tuple[Order, list[Any]]]:
+    """Two approvers click at the same moment, order after order: both have read it before a slow provider answers."""
     people = [Person(site_url, cast.approver), Person(site_url, cast.approver2)]
-    sandbox.fault("list_available", "delay", seconds=0.02, times=-1)  # both have read the order by then
-    return [at_once(*[approving(person, order) for person in people]) for order in orders]
+    sandbox.fault("list_available", "delay", seconds=pause, times=-1)
+    for order in orders:
+        yield order, at_once(*[approving(person, order) for person in people])
 
 
 def test_of_two_approvers_one_decides_and_the_other_is_told_who(
     site: Any, sandbox: Any, cast: Any, orders: list[Order]
 ):
-    for order, answers in zip(orders, meet(site(), sandbox, cast, orders), strict=True):
+    for order, answers in meet(site(), sandbox, cast, orders, pause=0.02):
         assert sorted(answer.status_code for answer in answers) == [302, 409]
         first = Decision.objects.get(order=order).approver
         [late] = [answer for answer in answers if answer.status_code == 409]
@@ -129,10 +132,9 @@ def test_of_two_approvers_one_decides_and_the_other_is_told_who(
 
 
 def test_without_the_condition_both_decide(site: Any, sandbox: Any, cast: Any, orders: list[Order]):
-    """The control."""
-    meet(site(guard_off="condition"), sandbox, cast, orders)
-    decisions = [Decision.objects.filter(order=order).count() for order in orders]
-    assert max(decisions) == 2
+    """The control: soon both do."""
+    rounds = meet(site(guard_off="condition"), sandbox, cast, orders, pause=0.2)
+    assert any(Decision.objects.filter(order=order).count() == 2 for order, _ in rounds)
 
 
 def test_approving_against_withdrawing(site: Any, sandbox: Any, cast: Any, orders: list[Order]):

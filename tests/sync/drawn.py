@@ -68,6 +68,7 @@ faults = st.tuples(
     st.sampled_from([1, 3, -1]),
 )
 lies = st.just(LIES[0]) | st.sampled_from(LIES)
-waits, paces = st.sampled_from(WAITS), st.sampled_from([0, 0, 40])
+waits, paces, soon = st.sampled_from(WAITS), st.sampled_from([0, 0, 40]), st.sampled_from([1, 30, 90])
+lates, lags = st.sampled_from([0, 0, 100]), st.sampled_from([0, 60])  # seconds until it is done, and is shown
 deaths = st.integers(0, 12) | st.integers(0, 40)  # a run without news has a dozen writes
 writes = st.none() | st.tuples(st.sampled_from([{"kind": "drop"}, {"kind": "html"}]), st.booleans())

@@ -53,6 +53,16 @@ def test_a_new_key_that_the_list_skips_is_no_number_gone(known, settings):
     assert known.event("number.key_changed").subject_id == known.owned(last).pk
 
 
+def test_a_row_without_a_key_that_the_list_skips_may_be_the_number(known, settings):
+    """Asked for its digits the list shows a row that nobody can tell from it."""
+    last = NUMBERS[-1]
+    known.outside("change", last, omit=["numberKey"])
+    settings.LIST_PAGE_SIZE = 19
+    known.sandbox.switch(wrong_count=19)
+    run = known.next_sync()
+    assert (run.status, run.ended, run.missing) == ("complete", 0, 1)
+
+
 @pytest.mark.parametrize(
     ("answer", "ended"),
     [

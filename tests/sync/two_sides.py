@@ -46,10 +46,13 @@ from tests.sync.drawn import (
     breaks,
     deaths,
     faults,
+    lags,
+    lates,
     lies,
     meanwhile,
     outside,
     paces,
+    soon,
     waits,
     which,
     writes,
@@ -116,13 +119,7 @@ class TwoSides(RuleBasedStateMachine):
 
     # What our people do
 
-    @rule(
-        number=which,
-        answer=writes,
-        late=st.sampled_from([0, 0, 100]),
-        lag=st.sampled_from([0, 60]),
-        looks=st.booleans(),
-    )
+    @rule(number=which, answer=writes, late=lates, lag=lags, looks=st.booleans())
     def we_order(self, number: str, answer: Any, late: int, lag: int, looks: bool) -> None:
         """Buy it, or give it back if it is ours; the answer may be lost, before or after it was done."""
         self.mirror.later(minutes=3)
@@ -145,6 +142,12 @@ class TwoSides(RuleBasedStateMachine):
         self.judge_records()
 
     # What a run does
+
+    @rule(number=which, answer=writes, wait=soon)
+    def sync_after_our_order(self, number: str, answer: Any, wait: int) -> None:
+        """At once after it, when the list does not show yet what we have bought."""
+        self.we_order(number, answer, late=0, lag=60, looks=False)
+        self.sync(wait, [], 0)
 
     @rule(wait=waits, acts=meanwhile, pace=paces)
     def sync(self, wait: int, acts: Any, pace: int) -> None:
