@@ -90,7 +90,7 @@ def command(
         input=sent,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
 

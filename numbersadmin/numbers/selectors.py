@@ -25,6 +25,8 @@ ACTIVE, EVERY = "active", "all"
 FILTERED = ("status", "country", "owner", "cost_centre")
 SHORT = 3  # trigrams find nothing shorter: such digits are a beginning, such text a whole label
 
+EVERYWHERE = 5000  # so many that fit a text are no longer looked up in SQLite's search table
+IN_SEARCH_TABLE = "FROM numbers_search WHERE numbers_search MATCH %s"
 ORDERS = {  # the id decides between equals; amounts are put in order within each currency, never across
     "number": ("number",),
     "country": ("country", "number"),
@@ -114,27 +116,36 @@ def with_text(text: str) -> Q:
     found = Q(cost_centre__in=list(centres.order_by().distinct()))
     if len(text) < SHORT:
         found |= Q(number__istartswith=text)
-    if connection.vendor == "sqlite":
-        return found | Q(pk__in=_in_search_table(text, digits))
+    if connection.vendor == "sqlite" and not _is_everywhere(terms := _search_terms(text, digits)):
+        return found | Q(pk__in=RawSQL(f"SELECT rowid {IN_SEARCH_TABLE}", [terms]))  # noqa: S611 - a parameter
     if len(text) >= SHORT:
         found |= Q(number__icontains=digits or text)
     as_written = json.dumps(text, ensure_ascii=False)  # with its quotes it is a whole label
     labelled = IContains(Cast("labels", TextField()), as_written[1:-1] if len(text) >= SHORT else as_written)
-    if digits:  # rarely in a label, and then no row need be asked for its labels
+    if digits and connection.vendor == "postgresql":  # rarely in a label: no row need be asked
         with by_index_only():
             if not OwnedNumber.objects.filter(labelled).exists():
                 return found
     return found | Q(labelled)
 
 
-def _in_search_table(text: str, digits: str) -> RawSQL:
-    """Ids by SQLite's full text table (numbers/triggers.py); a quote is doubled in its language."""
+def _search_terms(text: str, digits: str) -> str:
+    """The question to SQLite's full text table (numbers/triggers.py); a quote is doubled in its language."""
     label = text.replace('"', '""')
     terms = [f'labels : "{label}"'] if len(text) >= SHORT else [f'labels : "\n{label}\n"']
     if len(text) >= SHORT and len(number := digits or text) >= SHORT:
         terms.append('number : "{}"'.format(number.replace('"', '""')))
-    sql = "SELECT rowid FROM numbers_search WHERE numbers_search MATCH %s"
-    return RawSQL(sql, [" OR ".join(terms)])  # noqa: S611 - the text is a parameter
+    return " OR ".join(terms)
+
+
+def _is_everywhere(terms: str) -> bool:
+    """Do so many fit that they are met with on the way through any order sooner than they are all listed?
+
+    Beyond ASCII only the search table knows small letters from capitals, so there it is never so.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT 1 {IN_SEARCH_TABLE} LIMIT 1 OFFSET %s", [terms, EVERYWHERE])
+        return terms.isascii() and cursor.fetchone() is not None
 
 
 def countries_in_use() -> list[str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from numbersadmin.numbers import listing
+from numbersadmin.numbers import listing, selectors
 from numbersadmin.numbers.listing import NoSuchPage, number_list
 from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.numbers.selectors import EVERY, ORDERS, NumberFilter, matching
@@ -19,6 +19,7 @@ def small_pages(request, monkeypatch):
     if request.param == "many":
         monkeypatch.setattr(listing, "FEW", 0)
         monkeypatch.setattr(listing, "COUNTED", 0)
+        monkeypatch.setattr(selectors, "EVERYWHERE", 0)
 
 
 @pytest.fixture
@@ -133,3 +134,25 @@ def test_too_many_for_a_text_is_said_and_not_summed(mixed, signed_in, monkeypatc
     narrower = number_list(NumberFilter(q="930", country="GB", owner="(none)"))
     assert narrower.count == len(narrower.rows)
     assert narrower.totals is not None
+
+
+@pytest.mark.parametrize("everywhere", [0, 1000])
+@pytest.mark.parametrize(
+    "text", ["otp", "O", "o", "a b", 'he"x', '", "', "C:\\d", "100%", "żółć", "930", "49 30"]
+)
+def test_a_text_finds_the_same_with_and_without_the_search_table(mixed, monkeypatch, everywhere, text):
+    for row, labels in zip(
+        mixed, [["o"], ["a b", "c"], ['he"xa'], ["C:\\dir"], ["100%"], ["ŻÓŁĆ"]], strict=False
+    ):
+        row.labels = labels
+        row.save()
+    monkeypatch.setattr(selectors, "EVERYWHERE", everywhere)
+    found = {row.pk for row in matching(NumberFilter(q=text, state=EVERY))}
+    written, digits = text.lower(), selectors.digits_of(text)
+    whole = len(text) < selectors.SHORT
+    assert found == {
+        row.pk
+        for row in mixed
+        if any(written == one.lower() if whole else written in one.lower() for one in row.labels)
+        or (digits and digits in row.number)
+    }

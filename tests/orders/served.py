@@ -93,7 +93,7 @@ def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
     ends = time.monotonic() + 30
     while time.monotonic() < ends:
         assert process.poll() is None, "gunicorn ended"
-        with contextlib.suppress(requests.ConnectionError):
+        with contextlib.suppress(requests.ConnectionError, requests.Timeout):
             requests.get(f"{url}/healthz", timeout=5).raise_for_status()
             return
         time.sleep(0.05)

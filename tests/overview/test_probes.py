@@ -74,7 +74,7 @@ def test_a_broker_that_is_away_or_says_nothing_is_down(listens):
         port = silent.getsockname()[1]
         if not listens:
             silent.close()
-        frozen = Celery("frozen", broker=f"redis://127.0.0.1:{port}/0")
+        frozen = Celery("frozen", broker=f"redis://127.0.0.1:{port}/0", set_as_current=False)
         frozen.conf.broker_transport_options = {"socket_timeout": 0.2, "socket_connect_timeout": 0.2}
         assert broker_state(frozen) == "down"
     assert broker_state() == "up"

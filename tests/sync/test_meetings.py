@@ -11,9 +11,9 @@ from django.db import OperationalError, connection, transaction
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.numbers import bulk_applying, bulk_planning
 from numbersadmin.numbers import services as numbers
-from numbersadmin.numbers.models import BulkChange, BulkKind, BulkState, EndBasis, OwnedNumber
+from numbersadmin.numbers.models import BulkChange, BulkKind, BulkState, EndBasis, OwnedNumber, Status
 from numbersadmin.sync import deciding, drift, presence
-from numbersadmin.sync.models import Decision, Drift, DriftQuerySet, RunStatus
+from numbersadmin.sync.models import Decision, Drift, DriftKind, DriftQuerySet, RunStatus, SyncRun
 from tests.sync.conftest import Mirror
 from tests.sync.meeting import in_the_midst
 
@@ -66,6 +66,46 @@ def test_without_the_condition_the_decision_would_be_overwritten(
     assert results == [None, 1]
     assert (told.decision, told.decided_by) == (Decision.OVER, None)
     assert AuditEvent.objects.filter(verb="number.accepted", actor=cast.finance).exists()
+
+
+# A run finds what a person is about to give up -------------------------------------------------------------------
+
+
+def give_up_while_it_is_found(mirror: Mirror, cast: Any) -> Any:
+    """A missing number is on the list again; what the person who marks it as cancelled is told."""
+    number, finance = NUMBERS[0], cast.finance
+    mirror.stock(*NUMBERS)
+    mirror.sync()
+    numbers.mark_missing(owned=mirror.owned(number), now=mirror.now)
+    told = Drift.objects.create(
+        kind=DriftKind.MISSING,
+        owned_number=mirror.owned(number),
+        run=SyncRun.objects.get(),
+        created_at=mirror.now,
+        told_at=mirror.now,
+    )
+    run, error = in_the_midst(
+        mirror.next_sync,
+        lambda: deciding.confirm_gone(actor=finance, drifts=[told], note="Invoice of May", now=mirror.now),
+        after='UPDATE "numbers_ownednumber"',
+    )
+    return run if isinstance(run, Exception) else error
+
+
+def test_of_a_run_and_a_person_the_second_is_told_who_was_first(mirror: Mirror, cast: Any):
+    told = give_up_while_it_is_found(mirror, cast)
+    assert isinstance(told, deciding.CannotDecide)
+    assert str(told).startswith("A sync was first at")
+    assert mirror.owned(NUMBERS[0]).status == Status.OWNED
+
+
+def test_with_the_difference_before_the_number_they_would_wait_for_each_other(
+    mirror: Mirror, cast: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(deciding, "_take", lambda owned: None)
+    told = give_up_while_it_is_found(mirror, cast)
+    assert isinstance(told, OperationalError)
+    assert "deadlock" in str(told)
 
 
 # A run and an import change the same numbers ---------------------------------------------------------------------
