@@ -101,7 +101,7 @@ def _post(
         subject=_subject(line),
         amount=line.difference,
         currency=line.currency,
-        reason=f"Invoice {invoice.reference}, {_place(line)}",
+        reason=f"Invoice {invoice.reference}, {_place(line, invoice.mapping['description'])}",
         actor=actor,
         now=now,
         origin=Origin.INVOICE,
@@ -125,18 +125,18 @@ def _post(
     return posted
 
 
-def _place(line: InvoiceLine) -> str:
-    """Where on the invoice it stands: `row 12`, `rows 12 and 13`, `not on it`."""
-    found = line.invoice.rows.filter(
-        ignored="", number=line.number, currency=line.currency, kind=line.kind
-    ).order_by("row")
-    rows = [str(row) for row in found.values_list("row", flat=True)[:_ROWS_NAMED]]
-    more = line.rows - len(rows)
-    if not rows:
+def _place(line: InvoiceLine, description: int | None) -> str:
+    """Where on the invoice it stands: `row 12: Monthly fee`, `rows 12 and 13`, `not on it`."""
+    if not line.rows:
         return "not on it"
-    if more:
-        return f"rows {', '.join(rows)} and {more} more"
-    return f"row {rows[0]}" if len(rows) == 1 else f"rows {', '.join(rows[:-1])} and {rows[-1]}"
+    counted = line.invoice.rows.filter(ignored="", number=line.number, currency=line.currency, kind=line.kind)
+    found = list(counted.order_by("row")[:_ROWS_NAMED])
+    if line.rows == 1:
+        said = "" if description is None else found[0].raw[description]
+        return f"row {found[0].row}" + (f": {said}" if said else "")
+    rows = [str(one.row) for one in found]
+    last = f"{line.rows - len(rows)} more" if line.rows > len(rows) else rows.pop()
+    return f"rows {', '.join(rows)} and {last}"
 
 
 def _subject(line: InvoiceLine) -> Subject:

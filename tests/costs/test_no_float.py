@@ -18,6 +18,7 @@ MONEY_PATHS = [
     ROOT / "orders/quotes.py",
     ROOT / "sync/acquired.py",
     *sorted((ROOT / "costs").rglob("*.py")),
+    *sorted((ROOT / "invoices").rglob("*.py")),
 ]
 IN_FORMATS = {"money", "signed_money", "bare_money", "bare_signed_money", "money_text", "micro"}
 IN_FORMATS |= {"_figure", "_money_cell", "_full"}

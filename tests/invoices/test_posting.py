@@ -21,6 +21,7 @@ from tests.invoices.conftest import AGREES, HEADINGS, NOW, OCTOBER, again, close
 
 DIFFERS = AGREES.replace("79029555551;15", "79029555551;16")
 RU = "79029555551"
+DESCRIBED = Mapping(number=0, amount=1, description=2)
 
 
 @pytest.fixture(params=["open", "closed"])
@@ -142,6 +143,19 @@ def test_set_up_and_monthly_cost_of_a_number_are_posted_apart(cast, compared):
     again(cast, Invoice.objects.get())
     found = {line.kind: line.status for line in invoice.lines.filter(number="33612345678")}
     assert found == {"setup": "settled", "monthly": "settled"}
+
+
+def test_the_note_names_the_rows(october, compared, cast):
+    rows = "".join(f"{RU};{at};part {at}\n" for at in range(1, 8))
+    invoice = compared(
+        f"{HEADINGS}447860041117;3;Monthly fee\n{rows}4915112345678;4;a\n4915112345678;5;b\n", DESCRIBED
+    )
+    noted = {number: post(cast, seen(invoice, number)).note for number in lines(invoice)}
+    assert noted == {
+        "447860041117": "Invoice INV-7, row 2: Monthly fee",
+        RU: "Invoice INV-7, rows 3, 4, 5, 6, 7 and 2 more",
+        "4915112345678": "Invoice INV-7, rows 10 and 11",
+    }
 
 
 def test_all_are_posted_and_roundings_only_when_asked(october, compared, cast):
