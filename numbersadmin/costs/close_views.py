@@ -1,6 +1,7 @@
 """The pages on which a month is closed, on which one sees how it was, and on which it is opened again."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -9,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
-from numbersadmin.costs import closing, reopening
+from numbersadmin.costs import closing, reopening, tasks
 from numbersadmin.costs.close_forms import CloseForm, ReasonForm
 from numbersadmin.costs.closing import AlreadyClosed, CannotClose, Moved
 from numbersadmin.costs.figures import totals_in
@@ -19,6 +20,7 @@ from numbersadmin.costs.months import Month
 from numbersadmin.costs.reopening import CannotReopen
 from numbersadmin.costs.views import on_record
 from numbersadmin.formats import money_text
+from numbersadmin.money import ZERO, Totals
 from numbersadmin.web import HtmxRequest, require
 
 BOTH = ["GET", "HEAD", "POST"]
@@ -37,7 +39,7 @@ def close(request: HtmxRequest, known: Records, month: Month) -> HttpResponse:
     problem, shown = "", form.cleaned_data["shown"] if form.is_valid() else None
     if shown is not None:
         try:
-            closing.close(month=month, shown=shown, actor=request.user, now=timezone.now())
+            tasks.after(closing.close(month=month, shown=shown, actor=request.user, now=timezone.now()))
             messages.success(request, f"{month.label} is closed.")
             return redirect("costs-closed", month=str(month))
         except AlreadyClosed as first:
@@ -89,17 +91,25 @@ def _moved(shown: dict[str, Any], facts: dict[str, Any]) -> list[str]:
 def closed(request: HtmxRequest, known: Records, month: Month) -> HttpResponse:
     """How a month was closed: every revision, what was corrected since, and whether its lines still stand."""
     found = closing.revisions(month)
+    last = next((one for one in reversed(found) if one.row.sha256), None)
     context = {
         "month": month,
         "month_url": f"/costs/{month}/",
         "revisions": found,
-        "last": next((one for one in reversed(found) if one.row.sha256), None),
-        "corrected": closing.as_corrected(known, month) if found else None,
+        "last": last,
+        "totals": _compared(last.totals, closing.as_corrected(known, month)) if last else [],
         "reopened": known.state(month) is State.REOPENED,
         "asked": reopening.waiting(month),
         "checked": closing.verify(month) if "check" in request.GET else None,
     }
     return render(request, "costs/closed.html", context)
+
+
+def _compared(closed: Totals, corrected: Totals) -> list[tuple[str, Decimal, Decimal]]:
+    """Currency, as closed, as corrected."""
+    return [
+        (code, closed.get(code, ZERO), corrected.get(code, ZERO)) for code in sorted({*closed, *corrected})
+    ]
 
 
 @require("costs.close")
@@ -114,6 +124,7 @@ def reopen(request: HtmxRequest, known: Records, month: Month) -> HttpResponse:
         try:
             reason = form.cleaned_data["reason"]
             made = reopening.ask(month=month, reason=reason, actor=request.user, now=timezone.now())
+            tasks.after(made)
             messages.success(request, "Asked. Another person decides.")
             return redirect("costs-reopening", ask_id=made.pk)
         except CannotReopen as problem:
@@ -133,6 +144,7 @@ def decide(request: HtmxRequest, ask_id: int) -> HttpResponse:
     if request.method == "POST":
         try:
             _decided(request, asked, reason)
+            tasks.after(asked)
             return redirect("costs-closed", month=asked.month)
         except CannotReopen as error:
             problem = str(error)

@@ -14,6 +14,7 @@ from numbersadmin.costs.models import Action, LedgerLine, Origin, Waiver
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import Subject
 from numbersadmin.costs.services import last_close, post_correction
+from numbersadmin.money import Totals
 from numbersadmin.numbers.models import OwnedNumber
 
 
@@ -23,10 +24,11 @@ class CannotWaive(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Unpriced:
-    """A charge without an amount, and the waiver of its number if there is one."""
+    """A charge without an amount, the waiver of its number if there is one, and what people said it cost."""
 
     line: Line
     waiver: Waiver | None
+    told: Totals
 
 
 def unpriced(known: Records, month: Month) -> list[Unpriced]:
@@ -34,8 +36,17 @@ def unpriced(known: Records, month: Month) -> list[Unpriced]:
     waivers = {
         one.owned_number_id: one for one in Waiver.objects.filter(month=str(month)).select_related("by")
     }
+    told: dict[int | None, Totals] = {}
+    for row in LedgerLine.objects.filter(origin=Origin.PRICE, corrects=str(month)):
+        told[row.owned_number_id] = told.get(row.owned_number_id, Totals()) + Totals.of(
+            [(row.currency, row.amount)]
+        )
     return [
-        Unpriced(line_of(entry, known.calendar), waivers.get(entry.subject.id or 0))
+        Unpriced(
+            line_of(entry, known.calendar),
+            waivers.get(entry.subject.id or 0),
+            told.get(entry.subject.id, Totals()),
+        )
         for entry in statement(known, month)
         if entry.charge.amount is None
     ]

@@ -182,7 +182,7 @@ def test_reopening_takes_two_people(two_months, signed_in):
     close(finance, "2026-09")
     text = text_of(finance.get("/costs/2026-09/closed/"))
     assert "Closed, revision 2" in text
-    assert "No difference to the one before" in text
+    assert "No difference to the revision before" in text
     assert "asked by finance, confirmed by admin: Invoice 9" in text
     assert [one.row.action for one in closing.revisions(SEPTEMBER)] == ["close", "reopen", "close"]
     assert ReopenAsk.objects.get().state == "confirmed"

@@ -85,7 +85,7 @@ def test_gone_and_back_after_the_months_were_closed_without_it(story, cast):
 
 
 def test_a_price_seen_more_than_a_month_after_it_may_have_changed(closed, story):
-    story.changed(closed[0], "2026-11-10", "7", after="2026-09-15")
+    story.changed(closed[0], "2026-11-03", "7", after="2026-09-30 23:00")
     assert proposed() == [("2026-10", closed[0].number, Decimal(2), "EUR")]
 
 
