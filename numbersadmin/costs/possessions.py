@@ -1,6 +1,6 @@
 """Reads owned numbers with all versions of their prices, as the possessions that charges are computed from."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -23,6 +23,7 @@ _NUMBER = (
     "id number_key number country type capabilities shared labels cost_centre owner__username"
     " status missing_since acquired_at acquired_from acquired_to acquired_basis ended_from ended_to bought_again"
 ).split()
+_CHUNK = 2000
 _CERTAIN = frozenset({AcquiredBasis.PURCHASED_HERE, AcquiredBasis.STATED})
 
 
@@ -92,13 +93,14 @@ def _held(numbers: QuerySet[OwnedNumber], listed: datetime | None) -> Iterator[H
     )
     numbers_read = numbers.annotate(bought_again=Exists(before)).order_by("id").values_list(*_NUMBER)
     of_these = NumberVersion.objects.filter(owned_number__in=numbers.order_by().values("id"))
-    versions: Iterable[tuple[Any, ...]] = of_these.order_by("owned_number_id", "valid_from").values_list(
-        *_PRICE
-    )
-    prices = {number: tuple(map(_price, rows)) for number, rows in groupby(versions, itemgetter(0))}
-    for row in numbers_read:
-        if versions_of := prices.get(row[0]):
-            yield _held_row(row, versions_of, listed)
+    versions = of_these.order_by("owned_number_id", "valid_from").values_list(*_PRICE)
+    by_number = groupby(versions.iterator(chunk_size=_CHUNK), itemgetter(0))
+    priced, rows = next(by_number, None), iter(numbers_read.iterator(chunk_size=_CHUNK))
+    for row in rows:  # both run by id, so that no more than a chunk of either is in memory
+        while priced and priced[0] < row[0]:
+            priced = next(by_number, None)
+        if priced and priced[0] == row[0]:
+            yield _held_row(row, tuple(map(_price, priced[1])), listed)
 
 
 def _price(row: tuple[Any, ...]) -> Price:
