@@ -14,7 +14,7 @@ from typing import Any
 from django.db import IntegrityError, connection, transaction
 
 from numbersadmin.audit.models import AuditEvent, Seal, SealKind
-from numbersadmin.audit.services import record
+from numbersadmin.audit.recording import record
 
 SEALED = (  # every column but the address, which may be forgotten; another order or column is another digest
     "id at actor_type actor_id actor roles verb subject_type subject_id subject number related_type related_id"

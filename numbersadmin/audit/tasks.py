@@ -23,8 +23,8 @@ def seal_daily() -> None:
             return
         try:
             seal.seal(now)
-        except seal.NotSettled as problem:
-            logger.warning("the audit log is not sealed yet: %s", problem)
+        except seal.NotSettled as error:
+            logger.warning("the audit log is not sealed yet: %s", error)
             return
         for problem in seal.verify_and_tell(now).problems:
             logger.error("the audit log was changed: %s", problem)

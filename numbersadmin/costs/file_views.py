@@ -1,20 +1,37 @@
-"""A month as files: its lines, its groups, FOCUS."""
+"""A month to take along: its report, its lines, its groups, FOCUS, and the pack of all of them."""
 
 from collections.abc import Iterator
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from numbersadmin import export
-from numbersadmin.costs import focus, groups_file, lines_file
+from numbersadmin.costs import focus, groups_file, lines_file, pack
 from numbersadmin.costs.ledger import Records, State, statement
 from numbersadmin.costs.lines import LineFilter
+from numbersadmin.costs.month_report import month_report
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.report import GROUPINGS
 from numbersadmin.costs.views import GROUPED, on_record
 from numbersadmin.web import HtmxRequest, require
+
+
+@require("costs.view")
+@require_GET
+@on_record
+def report(request: HtmxRequest, known: Records, month: Month) -> HttpResponse:
+    """The report of a month, on a page that prints well."""
+    context = {
+        "report": month_report(known, month, to=request.GET.get("in", "")),
+        "month_url": f"/costs/{month}/",
+        "now": timezone.now(),
+        "who": request.user.display_name,
+    }
+    return render(request, "costs/report.html", context)
 
 
 @require("costs.export")
@@ -92,6 +109,20 @@ def _by(request: HttpRequest) -> str:
 def focus_csv(request: HtmxRequest, known: Records, month: Month) -> StreamingHttpResponse:
     """Every line with an amount, as FOCUS 1.2."""
     return _csv(focus.csv_lines(statement(known, month), known.calendar), f"focus-1.2-{month}")
+
+
+@require("costs.export")
+@require_GET
+@on_record
+def pack_zip(request: HtmxRequest, known: Records, month: Month) -> HttpResponseBase:
+    """Everything about a closed month in one file."""
+    if known.state(month) is not State.CLOSED:
+        messages.warning(request, f"{month.label} is not closed, so there is no pack of it yet.")
+        return redirect("costs-files", str(month))
+    chunks = pack.chunks(known, month, who=request.user.display_name, now=timezone.now())
+    response = StreamingHttpResponse(chunks, content_type="application/zip")
+    response.headers["Content-Disposition"] = f'attachment; filename="costs-{month}-pack.zip"'
+    return response
 
 
 def _csv(lines: Iterator[str], name: str) -> StreamingHttpResponse:

@@ -126,10 +126,10 @@ def _about(entry: Entry) -> dict[str, Any]:
     return {
         "ResourceId": subject.number_key or None,
         "ResourceName": subject.number or None,
-        "ResourceType": type_name(subject.type) or None,
+        "ResourceType": (type_name(subject.type) or "Phone number") if subject.number_key else None,
         "Tags": tags or None,
         "x_NumberCountry": subject.country or None,
-        "x_Shared": subject.shared if subject.number else None,
+        "x_Shared": subject.shared if subject.number_key else None,
     }
 
 

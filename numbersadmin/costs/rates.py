@@ -50,8 +50,9 @@ def set_rate(
         before = found and {name: getattr(found, name) for name in facts}
         if found and before == facts:
             return found
-        changed: dict[str, Any] = {**facts, "at": now, "by": actor}
-        saved, _ = ExchangeRate.objects.update_or_create(defaults=changed, **key)
+        saved = found or ExchangeRate(**key)
+        saved.rate, saved.source_note, saved.at, saved.by = facts["rate"], facts["source_note"], now, actor
+        saved.save()
         record(actor=actor, verb="rate.set", subject=saved, before=before, after=facts, at=now)
     return saved
 

@@ -65,8 +65,8 @@ def summarise(entries: Iterable[Entry], by: Sequence[str] = ("country",)) -> Sum
         found.lines += 1
         found.unpriced += charge.amount is None
         part = Part(
-            charge.kind in (Kind.INITIAL, Kind.RECURRING),
-            charge.amount is None,
+            int(charge.kind in (Kind.INITIAL, Kind.RECURRING)),
+            int(charge.amount is None),
             ZERO if charge.amount is None else charge.amount,
         )
         for name, groups in found.groups.items():
