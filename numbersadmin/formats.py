@@ -83,7 +83,7 @@ def _places_of(digits: str, plain: str, match: str) -> list[int]:
     return [found.start() for found in re.finditer(digits, plain)]
 
 
-@lru_cache(maxsize=32768)
+@lru_cache(maxsize=4096)
 def _written(number: str) -> tuple[str, str]:
     """International and national form. Digits never change: a form that would add or drop one is not used."""
     if not (number.isascii() and number.isdigit()) or len(number) <= LONGEST_SHORT_CODE:

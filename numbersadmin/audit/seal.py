@@ -96,31 +96,25 @@ def _running() -> set[str]:
 def digest(one: Seal, after: int) -> tuple[int, str]:
     """How many events lie between `after` (exclusive) and the seal, and the digest of them and of the seal itself.
 
-    An event is the JSON list of its SEALED columns; moments and JSON are taken as the database writes them.
+    An event is the JSON list of its SEALED columns, after a comma; moments and JSON are as the database writes them.
     """
     found, events = hashlib.sha256(one.previous.encode()), 0
     encode = json.JSONEncoder(separators=(",", ":")).encode  # ASCII: the same in every version
     for block in _blocks(after, one.through_id):
         events += len(block)
-        found.update("".join(f"\n{encode(row)}" for row in block).encode())
+        found.update(f",{encode(block)[1:-1]}".encode())
     at = f"{one.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
-    found.update(f"\n{encode([one.number, one.kind, one.note, at, one.through_id, events])}".encode())
+    found.update(f",{encode([one.number, one.kind, one.note, at, one.through_id, events])}".encode())
     return events, found.hexdigest()
 
 
 def _blocks(after: int, through: int) -> Iterator[list[tuple[Any, ...]]]:
-    """Events in the order of their ids, some at a time."""
-    where = "FROM audit_auditevent WHERE id > %s AND id <= %s ORDER BY id LIMIT %s"
-    sql = f"SELECT {_columns()} {where}"
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(sql, [after, through, BLOCK])
-            block = cursor.fetchall()
-        if block:
+    """Events in the order of their ids, some at a time, however many there are."""
+    sql = f"SELECT {_columns()} FROM audit_auditevent WHERE id > %s AND id <= %s ORDER BY id"
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(sql, [after, through])
+        while block := cursor.fetchmany(BLOCK):
             yield block
-            after = block[-1][0]
-        if len(block) < BLOCK:
-            return
 
 
 def _columns() -> str:

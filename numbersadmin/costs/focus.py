@@ -18,7 +18,7 @@ from numbersadmin.costs.charges import Kind
 from numbersadmin.costs.ledger import Entry
 from numbersadmin.costs.months import Calendar
 from numbersadmin.export import BOM, plain
-from numbersadmin.formats import capability_label, e164, type_name
+from numbersadmin.formats import SURELY_LONG, capability_label, type_name
 
 COLUMNS = (
     "BilledCost BillingAccountId BillingAccountName BillingCurrency BillingPeriodEnd BillingPeriodStart"
@@ -101,7 +101,9 @@ def _what(entry: Entry) -> dict[str, Any]:
 def _description(entry: Entry) -> str:
     """`Monthly rental +447860041117 (GB, SMS)`; of a correction its reason."""
     subject = entry.subject
-    number = e164(subject.number) if subject.number else ""
+    number = subject.number
+    if number.isdigit() and len(number) >= SURELY_LONG:  # as e164() has it, without asking the number plan
+        number = f"+{number}"
     if entry.charge.kind is Kind.ADJUSTMENT:
         return " ".join(f"Correction {number}: {entry.charge.note}".replace(" :", ":").split())
     facts = [subject.country, *map(capability_label, filter(None, subject.capabilities.split(",")))]

@@ -100,7 +100,7 @@ def test_finance_enters_a_rate_on_its_page(two_months, signed_in):
     assert client.post("/costs/rates/set/", ASKED).headers["Location"] == "/costs/rates/"
     page = client.get("/costs/rates/").text
     assert "November 2026" in page
-    assert "1 USD" in page
+    assert "1 USD = 0.85 EUR" in page
     assert "ECB, average" in page
     assert "/costs/rates/set/" not in signed_in("viewer").get("/costs/rates/").text
     assert signed_in("viewer").post("/costs/rates/set/", ASKED).status_code == 403
