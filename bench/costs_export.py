@@ -37,17 +37,7 @@ def fill(first: int, last: int) -> None:
     user, _ = User.objects.get_or_create(username="finance")
     for start in range(first, last, BLOCK):
         span = range(start, min(start + BLOCK, last))
-        facts = [
-            {
-                "number_key": f"key{at}",
-                "number": str(49_150_000_000 + at * 7),
-                "country": "DE",
-                "type": "VIRTUAL_LONG_NUMBER",
-                "capabilities": "SMS,VOICE" if at % 3 else "SMS",
-                "currency": "EUR",
-            }
-            for at in span
-        ]
+        facts = [_facts(at) for at in span]
         prices = [from_micro(1_000_000 + at % 97 * 10_001) for at in span]
         whose = [{"cost_centre": f"CC-{at % 20}", "labels": ["otp", f"label{at % 50}"]} for at in span]
         with transaction.atomic():
@@ -78,6 +68,18 @@ def fill(first: int, last: int) -> None:
                     for one, mine, row, price in zip(facts, whose, numbers, prices, strict=True)
                 ]
             )  # fmt: skip
+
+
+def _facts(at: int) -> dict[str, str]:
+    """What a number, its version and its line all say."""
+    return {
+        "number_key": f"key{at}",
+        "number": str(49_150_000_000 + at * 7),
+        "country": "DE",
+        "type": "VIRTUAL_LONG_NUMBER",
+        "capabilities": "SMS,VOICE" if at % 3 else "SMS",
+        "currency": "EUR",
+    }
 
 
 def close() -> None:

@@ -110,7 +110,7 @@ def digest(one: Seal, after: int) -> tuple[int, str]:
 
 def _blocks(after: int, through: int) -> Iterator[list[tuple[Any, ...]]]:
     """Events in the order of their ids, some at a time, however many there are."""
-    sql = f"SELECT {_columns()} FROM audit_auditevent WHERE id > %s AND id <= %s ORDER BY id"
+    sql = f"SELECT {_columns()} FROM audit_auditevent WHERE id > %s AND id <= %s ORDER BY id"  # noqa: S608
     with connection.chunked_cursor() as cursor:
         cursor.execute(sql, [after, through])
         while block := cursor.fetchmany(BLOCK):
