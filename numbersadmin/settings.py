@@ -131,6 +131,7 @@ else:
         half = text("INFOBIP_USERNAME") and not text("INFOBIP_PASSWORD") and not text("INFOBIP_API_KEY")
         missing = "INFOBIP_PASSWORD" if half else "INFOBIP_API_KEY"
         stop(missing, str(error), "<password>" if half else "<key of the account, scope numbers:manage>")
+BILLING_ACCOUNT_ID = text("BILLING_ACCOUNT_ID") or urlsplit(INFOBIP_BASE_URL).hostname
 INFOBIP_PREFIX = parsed("INFOBIP_PREFIX", normalise_prefix, "/sms/1/numbers", "/numbers/1/numbers")
 PROVIDER_RATE_LIMITS = switch("PROVIDER_RATE_LIMITS", True)
 PROVIDER_TIMEOUT_SECONDS = seconds("PROVIDER_TIMEOUT_SECONDS", 10, 1)
@@ -141,9 +142,7 @@ SYNC_THREADS = seconds("SYNC_THREADS", 1, 1)
 SYNC_INTERVAL_SECONDS = seconds("SYNC_INTERVAL_SECONDS", 900, 0)  # 0 switches the periodic sync off
 SWEEP_INTERVAL_SECONDS = seconds("SWEEP_INTERVAL_SECONDS", 60, 1)
 SETTLE_INTERVAL_SECONDS = seconds("SETTLE_INTERVAL_SECONDS", 60, 1)
-ATTESTATION_EVERY_MONTHS = seconds(
-    "ATTESTATION_EVERY_MONTHS", 3, 0, 24
-)  # 0: when an administrator starts one
+ATTESTATION_EVERY_MONTHS = seconds("ATTESTATION_EVERY_MONTHS", 3, 0, 24)  # 0: when somebody starts one
 ATTESTATION_DAYS = seconds("ATTESTATION_DAYS", 14, 1, 90)  # to answer
 
 # Time -----------------------------------------------------------------------------------------------------------
@@ -360,9 +359,8 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_BEAT_SCHEDULER = (
-    "celery.beat:Scheduler"  # no file: one torn by a kill would keep beat from starting again
-)
+# no file: one torn by a kill would keep beat from starting again
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 
 
 def every(interval: float, task: str) -> dict[str, Any]:
@@ -376,6 +374,7 @@ CELERY_BEAT_SCHEDULE = {
     "attestation": every(SWEEP_INTERVAL_SECONDS, "attestation.tasks.tend"),
     # a killed worker's run is given up within two minutes (its lease and this)
     "abandon": every(15, "sync.tasks.abandon_dead"),
+    "seal": every(3600, "audit.tasks.seal_daily"),
     "settle_tally": every(60, "numbers.tasks.settle_tally"),
 }
 if SYNC_INTERVAL_SECONDS:

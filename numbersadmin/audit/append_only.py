@@ -7,6 +7,7 @@ from django.db import migrations
 # table -> column that may be set to NULL once (an address is personal data); None where nothing may change
 TABLES: dict[str, str | None] = {
     "audit_auditevent": "ip",
+    "audit_seal": None,
     "orders_decision": None,
     "policies_budget": None,
     "attestation_decision": None,

@@ -1,4 +1,4 @@
-"""The audit log's only table: one row for each change, never altered, never removed."""
+"""The audit log: one row for each change, never altered, never removed; and the seals over these rows."""
 
 from typing import Any
 
@@ -60,3 +60,30 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verb} {self.subject}"
+
+
+class SealKind(models.TextChoices):
+    """What gave rise to a seal."""
+
+    DAILY = "daily", "Daily"
+    CLOSE = "close", "Closing a month"
+
+
+class Seal(models.Model):
+    """A digest over all events up to one, chained to the seal before it (seal.py, docs/audit_seal.md).
+
+    Seals are counted: 1, 2, 3. `events` lie after the seal before and up to `through_id`; `previous` is that seal's
+    digest, empty for the first. `sha256` is over all of this and every event.
+    """
+
+    number = models.PositiveIntegerField(primary_key=True)
+    kind = models.CharField(max_length=10, choices=SealKind.choices)
+    note = models.CharField(max_length=200, blank=True)
+    at = models.DateTimeField()
+    through_id = models.BigIntegerField()
+    events = models.PositiveBigIntegerField()
+    previous = models.CharField(max_length=64, blank=True)
+    sha256 = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"seal {self.number}"

@@ -16,7 +16,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from numbersadmin.audit.models import AuditEvent, KindOf
+from numbersadmin.audit.models import AuditEvent, KindOf, Seal
 from numbersadmin.audit.words import Words, page_of
 from numbersadmin.audit.words import words_of as words_of  # also for other apps
 from numbersadmin.rows import beginning, by_index_only
@@ -184,6 +184,8 @@ def latest(count: int, *, only: str = "") -> list[Line]:
         "item.executing",
         "item.bought",
         "item.cancelled",
+        "audit.sealed",
+        "audit.verified",
     )
     return list(_lines(list(events(Filters(), only=only).exclude(verb__in=quiet)[:count])))
 
@@ -228,6 +230,27 @@ def _price(facts: dict[str, Any]) -> Decimal | None:
         return Decimal(facts["price_per_month"])
     except (KeyError, TypeError, InvalidOperation):
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The newest seal, and what the last verification of all seals found; None before the first one."""
+
+    seal: Seal
+    verified: AuditEvent | None
+
+    @property
+    def broken(self) -> bool:
+        """Did the last verification find that something was changed?"""
+        return self.verified is not None and self.verified.verb == "audit.broken"
+
+
+def sealed() -> Sealed | None:
+    """How far the log is sealed; None while it is not."""
+    if (last := Seal.objects.order_by("number").last()) is None:
+        return None
+    told = AuditEvent.objects.filter(verb__in=("audit.verified", "audit.broken"))
+    return Sealed(last, told.order_by("-at", "-id").first())
 
 
 def export_rows(found: QuerySet[AuditEvent]) -> Iterator[dict[str, Any]]:

@@ -25,6 +25,7 @@ def log(request: HtmxRequest) -> HttpResponse:
     query = request.GET.copy()
     query.pop("before", None)
     context = {"form": form, "page": page, "own_only": own_only(request), "query": query.urlencode()}
+    context["sealed"] = selectors.sealed()
     template = "audit/_events.html" if wants_fragment(request) else "audit/log.html"
     response = render(request, template, context, status=200 if form.is_valid() else 422)
     response.headers["Vary"] = "HX-Request"

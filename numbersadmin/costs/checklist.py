@@ -15,6 +15,7 @@ from numbersadmin.costs.ledger import Records
 from numbersadmin.costs.models import Waiver
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import held_among
+from numbersadmin.costs.rates import converted, currencies_to
 from numbersadmin.formats import money_text, when
 from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.orders.models import OrderItem, State
@@ -40,7 +41,7 @@ class Item:
 
 
 MORE: list[Callable[[Records, Month], Item | None]] = []
-"""Items of parts that this one knows nothing of, such as invoices and rates; they add themselves."""
+"""Items of parts that this one knows nothing of, such as invoices; they add themselves."""
 
 
 def items(known: Records, month: Month, figures: Figures, now: datetime) -> list[Item]:
@@ -146,6 +147,10 @@ def _notes(known: Records, month: Month, figures: Figures) -> Iterator[Item]:
         )
         yield Item(Weight.NOTED, f"{text}but came or went around its limits.")
     yield from _gaps(known, month)
+    for to in currencies_to(known, month):
+        if isinstance(missing := converted(known, month, figures.totals, to), list):
+            told = f"{'; '.join(missing)}: the total in {to} is not shown."
+            yield Item(Weight.NOTED, told[:1].upper() + told[1:], "/costs/rates/", "Show the rates")
 
 
 def _gaps(known: Records, month: Month) -> Iterator[Item]:

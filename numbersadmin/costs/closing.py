@@ -21,8 +21,9 @@ from numbersadmin.costs.figures import Digest, Figures, digest_of, totals_in
 from numbersadmin.costs.ledger import Entry, Records, entry_of, posted_lines, statement, take_turn
 from numbersadmin.costs.models import Action, LedgerLine, MonthClose, Origin
 from numbersadmin.costs.months import Month
+from numbersadmin.costs.posting import about, last_close
+from numbersadmin.costs.rates import for_close
 from numbersadmin.costs.selectors import records
-from numbersadmin.costs.services import about, last_close
 from numbersadmin.money import Totals
 from numbersadmin.rows import insert, new
 
@@ -108,6 +109,7 @@ def close(*, month: Month, shown: dict[str, Any], actor: User, now: datetime) ->
             by=actor,
             sha256=digest,
             assumptions=assumptions(),
+            rates=for_close(month),
             **figures.facts,
         )
         told = {"month": str(month), "revision": revision, "sha256": digest, **figures.facts}

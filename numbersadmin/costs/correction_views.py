@@ -16,8 +16,8 @@ from numbersadmin.costs.ledger import Records, State, entry_of
 from numbersadmin.costs.lines import ROWS, line_of
 from numbersadmin.costs.models import LedgerLine
 from numbersadmin.costs.months import Month
+from numbersadmin.costs.posting import CannotCorrect, post_correction
 from numbersadmin.costs.selectors import records
-from numbersadmin.costs.services import CannotCorrect, post_correction
 from numbersadmin.costs.views import on_record
 from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.web import HtmxRequest, require

@@ -20,7 +20,7 @@ from numbersadmin.costs.ledger import Records
 from numbersadmin.costs.models import LedgerLine, Origin
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import Held, Subject, held_among
-from numbersadmin.costs.services import CannotCorrect, Correction, post_corrections
+from numbersadmin.costs.posting import CannotCorrect, Correction, post_corrections
 from numbersadmin.formats import when
 from numbersadmin.money import ZERO, Totals
 from numbersadmin.numbers.models import NumberVersion, OwnedNumber

@@ -206,6 +206,33 @@ class Waiver(models.Model):
         return f"waiver of {self.month}"
 
 
+class ExchangeRate(models.Model):
+    """What one unit of a currency was worth in another one in a month, as finance entered it (rates.py).
+
+    `rate` is the exact decimal as text: what people entered, to the last digit, on either database.
+    """
+
+    month = models.CharField(max_length=_MONTH)
+    from_currency = models.CharField(max_length=3)
+    to_currency = models.CharField(max_length=3)
+    rate = models.CharField(max_length=30)
+    source_note = models.CharField(max_length=200)
+    at = models.DateTimeField()
+    by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["month", "from_currency", "to_currency"], name="rate_once"),
+            models.CheckConstraint(
+                condition=~Q(from_currency=F("to_currency")) & ~Q(source_note=""),
+                name="rate_of_two_with_source",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.from_currency} to {self.to_currency}, {self.month}"
+
+
 class MonthTurn(models.Model):
     """Who writes to a month takes its turn first, so that nothing is posted while it is being closed (ledger.py)."""
 

@@ -1,4 +1,4 @@
-"""Who is written to when a month is closed or is to be opened again. A lost mail loses nothing: the pages tell it."""
+"""Who is written to when a month is to be opened again. A lost mail loses nothing: the pages tell it."""
 
 from collections.abc import Iterator
 
@@ -9,29 +9,10 @@ from django.urls import reverse
 from numbersadmin.accounts.models import User
 from numbersadmin.accounts.selectors import holders_of
 from numbersadmin.accounts.services import mails
-from numbersadmin.costs.figures import totals_in
-from numbersadmin.costs.models import AskState, MonthClose, ReopenAsk
+from numbersadmin.costs.models import AskState, ReopenAsk
 from numbersadmin.costs.months import Month
-from numbersadmin.formats import money_text
 
 Mails = list[EmailMessage]
-
-
-def closed(row: MonthClose) -> Mails:
-    """To finance and administrators: what was closed, with the digest, which is then on record outside as well."""
-    label = Month.parse(row.month).label
-
-    def write(_: User) -> Iterator[str]:
-        yield f"{row.by.display_name} has closed {label}, revision {row.revision}."
-        yield ""
-        for currency, amount in totals_in(row.totals).items():
-            yield f"  {money_text(amount, currency)}"
-        yield f"  {row.lines} line{'s' * (row.lines != 1)}" + (
-            f", {row.unpriced} without a price" if row.unpriced else ""
-        )
-        yield from ("", f"SHA-256 of the lines: {row.sha256}", "", _link("costs-closed", row.month))
-
-    return mails(holders_of("costs.reopen"), f"{label} is closed", write)
 
 
 def asked(ask: ReopenAsk) -> Mails:

@@ -23,7 +23,7 @@ _NUMBER = (
     "id number_key number country type capabilities shared labels cost_centre owner__username"
     " status missing_since acquired_at acquired_from acquired_to acquired_basis ended_from ended_to bought_again"
 ).split()
-READ_AT_ONCE = 20_000
+READ_AT_ONCE = 4_000
 NAMED_AT_ONCE = 5_000
 _CERTAIN = frozenset({AcquiredBasis.PURCHASED_HERE, AcquiredBasis.STATED})
 

@@ -9,7 +9,7 @@ from numbersadmin.audit.services import record
 from numbersadmin.costs.ledger import take_turn
 from numbersadmin.costs.models import Action, AskState, MonthClose, ReopenAsk
 from numbersadmin.costs.months import Month
-from numbersadmin.costs.services import last_close
+from numbersadmin.costs.posting import last_close
 
 VERBS = {
     AskState.CONFIRMED: "cost.month_reopened",

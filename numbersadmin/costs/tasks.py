@@ -1,24 +1,32 @@
-"""The mails about closing and reopening months. A lost message loses a mail at most."""
+"""What the worker does after a month was closed or is asked to be reopened. A lost message loses a mail at most."""
 
 import logging
 from functools import partial
 
 from celery import current_app, shared_task
 from django.db import transaction
+from django.utils import timezone
 
 from numbersadmin import web
 from numbersadmin.accounts.services import send
-from numbersadmin.costs import notices
+from numbersadmin.audit.services import NotSettled, seal
+from numbersadmin.costs import notices, pack
 from numbersadmin.costs.models import MonthClose, ReopenAsk
+from numbersadmin.costs.months import Month
 
 logger = logging.getLogger(__name__)
 
 
-@shared_task(name="numbersadmin.costs.tasks.tell_closed", soft_time_limit=75, time_limit=90)
-def tell_closed(*, row_id: int) -> None:
-    """Mail that a month was closed."""
+@shared_task(name="numbersadmin.costs.tasks.follow_close")
+def follow_close(*, row_id: int) -> None:
+    """Seal the log with the close in it, and mail the pack. Without the message the daily seal has it."""
     with web.acting("celery"):
-        send(notices.closed(MonthClose.objects.select_related("by").get(pk=row_id)))
+        now, month = timezone.now(), MonthClose.objects.get(pk=row_id).month
+        try:
+            seal(now, "close", note=month)
+        except NotSettled as problem:
+            logger.warning("the audit log is not sealed with the close of %s yet: %s", month, problem)
+        send(pack.mails_for(Month.parse(month), now))
 
 
 @shared_task(name="numbersadmin.costs.tasks.tell_asked", soft_time_limit=75, time_limit=90)
@@ -30,8 +38,8 @@ def tell_asked(*, row_id: int) -> None:
 
 
 def after(row: MonthClose | ReopenAsk) -> None:
-    """Have the worker write about a close or a request, after the commit."""
-    task = tell_closed if isinstance(row, MonthClose) else tell_asked
+    """Have the worker follow up a close or a request, after the commit."""
+    task = follow_close if isinstance(row, MonthClose) else tell_asked
     transaction.on_commit(partial(_send, task.name, row.pk), robust=True)
 
 

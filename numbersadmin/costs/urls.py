@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from numbersadmin.costs import close_views, correction_views, views
+from numbersadmin.costs import close_views, correction_views, file_views, rate_views, views
 
 urlpatterns = [
     path("", views.index, name="costs"),
@@ -11,6 +11,8 @@ urlpatterns = [
     path("corrections/late/", correction_views.post_late, name="costs-late"),
     path("corrections/new/", correction_views.correct, name="costs-correct"),
     path("reopenings/<int:ask_id>/", close_views.decide, name="costs-reopening"),
+    path("rates/", rate_views.rates, name="rates"),
+    path("rates/set/", rate_views.set_rate, name="rate-set"),
     path("<str:month>/", views.month, name="costs-month"),
     path("<str:month>/lines/", views.lines, name="costs-lines"),
     path("<str:month>/export.csv", views.export_csv, name="costs-export"),
@@ -19,4 +21,12 @@ urlpatterns = [
     path("<str:month>/reopen/", close_views.reopen, name="costs-reopen"),
     path("<str:month>/unpriced/", correction_views.unpriced, name="costs-unpriced"),
     path("<str:month>/unpriced/<int:number_id>/", correction_views.price, name="costs-price"),
+    path("<str:month>/report/", file_views.report, name="costs-report"),
+    path("<str:month>/pack.zip", file_views.pack_zip, name="costs-pack"),
+    path("<str:month>/files/", file_views.files, name="costs-files"),
+    path("<str:month>/lines.csv", file_views.lines_csv, name="costs-lines-csv"),
+    path("<str:month>/lines.xlsx", file_views.lines_xlsx, name="costs-lines-xlsx"),
+    path("<str:month>/groups.csv", file_views.groups_csv, name="costs-groups-csv"),
+    path("<str:month>/groups.xlsx", file_views.groups_xlsx, name="costs-groups-xlsx"),
+    path("<str:month>/focus.csv", file_views.focus_csv, name="costs-focus"),
 ]

@@ -13,7 +13,7 @@ from numbersadmin.costs.lines import Line, line_of
 from numbersadmin.costs.models import Action, LedgerLine, Origin, Waiver
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import Subject
-from numbersadmin.costs.services import last_close, post_correction
+from numbersadmin.costs.posting import last_close, post_correction
 from numbersadmin.money import Totals
 from numbersadmin.numbers.models import OwnedNumber
 

@@ -9,7 +9,8 @@ from typing import Any
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Q, Sum
 
-from numbersadmin.costs.selectors import Month
+from numbersadmin.costs.selectors import Month, Records
+from numbersadmin.costs.services import Item, Weight
 from numbersadmin.invoices import mapping
 from numbersadmin.invoices.mapping import KINDS, Mapping, Read
 from numbersadmin.invoices.models import (
@@ -349,3 +350,20 @@ def state_of(month: Month) -> MonthInvoices:
             for row in found
         ]
     return MonthInvoices(drafts, standings)
+
+
+def on_checklist(known: Records, month: Month) -> Item:
+    """How a month stands with its invoices, for the checklist of its close. It never stands against closing."""
+    weight = Weight.OK if (state := state_of(month)).reconciled else Weight.NOTED
+    return Item(weight, f"{state.words}.", "/invoices/", "Show the invoices")
+
+
+def reference(month: Month, totals: Totals) -> dict[str, str]:
+    """Currency -> the invoice that agrees line by line and adds up to the same, to the last decimal."""
+    state = state_of(month)
+    exact = {one.currency: one.total for one in state.standings}
+    return {
+        currency: found
+        for currency, amount in totals.items()
+        if (found := state.reference(currency)) and exact[currency] == amount
+    }

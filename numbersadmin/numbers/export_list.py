@@ -3,7 +3,6 @@
 CSV is for programs (digits without +, point decimals, user names), XLSX for people (international form, names).
 """
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -12,20 +11,18 @@ from typing import Any
 
 from django.db.models import F
 from django.utils import timezone
-from xlsxwriter.format import Format
-from xlsxwriter.workbook import Workbook
-from xlsxwriter.worksheet import Worksheet
 
 from numbersadmin import export
 from numbersadmin.audit import selectors as audit
-from numbersadmin.formats import capability_label, country_name, minor_units, phone_intl, type_name, when
+from numbersadmin.export import MOST_XLSX
+from numbersadmin.formats import capability_label, country_name, phone_intl, type_name, when
+from numbersadmin.money import Money
 from numbersadmin.numbers import since
 from numbersadmin.numbers.importing import labels_cell
 from numbersadmin.numbers.models import OwnedNumberQuerySet, Status
 from numbersadmin.numbers.selectors import ORDERS
 
 CHUNK = 2000
-MOST_XLSX = 1_048_575  # rows of a sheet, less its heading
 READ = (
     "number country type capabilities labels owner__username owner__full_name cost_centre status price_per_month"
     " setup_price currency acquired_at acquired_from acquired_to acquired_basis acquired_note"
@@ -34,7 +31,7 @@ READ = (
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a file: `csv` and `xlsx` make its cell out of a row, an amount stays a Decimal."""
+    """One column of a file: `csv` and `xlsx` make its cell out of a row."""
 
     name: str
     heading: str
@@ -53,6 +50,10 @@ def _words(row: Any) -> str:
 
 def _state(row: Any) -> str:
     return Status(row.status).label
+
+
+def _money(row: Any, amount: Decimal | None) -> Money | None:
+    return None if amount is None else Money(amount, row.currency)
 
 
 def _owner(row: Any) -> str:
@@ -76,9 +77,17 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {  # by the name of the column on th
     ),
     "since": (Column("since", "Since", 20, since.acquired_short, since.acquired_short),),
     "state": (Column("state", "State", 18, _state, _state),),
-    "setup": (Column("setup_price", "Set-up", 12, lambda r: r.setup_price, lambda r: r.setup_price),),
+    "setup": (
+        Column("setup_price", "Set-up", 12, lambda r: r.setup_price, lambda r: _money(r, r.setup_price)),
+    ),
     "price": (
-        Column("price_per_month", "Per month", 12, lambda r: r.price_per_month, lambda r: r.price_per_month),
+        Column(
+            "price_per_month",
+            "Per month",
+            12,
+            lambda r: r.price_per_month,
+            lambda r: _money(r, r.price_per_month),
+        ),
     ),
 }
 CURRENCY = Column("currency", "Currency", 10, lambda r: r.currency, lambda r: r.currency)
@@ -127,18 +136,15 @@ def xlsx_chunks(
 
     `zone` is the person's: a stream outlasts the request that knew it. Check `too_many` first.
     """
-    with tempfile.TemporaryFile() as file:
-        # Each row leaves memory when the next one begins; no text is taken for a formula, a link or a number.
-        book = Workbook(
-            file, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-        )
-        with timezone.override(zone):
-            _sheet(book, columns_of(names), _rows(found))
-        _about(book, about)
-        book.close()
-        file.seek(0)
-        while chunk := file.read(64 * 1024):
-            yield chunk
+    columns = columns_of(names)
+
+    def cells() -> Iterator[list[Any]]:
+        for row in _rows(found):
+            with timezone.override(zone):
+                made = [column.xlsx(row) for column in columns]
+            yield made
+
+    return export.xlsx_chunks("Numbers", [(one.heading, one.width) for one in columns], cells(), about)
 
 
 def too_many(found: OwnedNumberQuerySet) -> str:
@@ -146,54 +152,6 @@ def too_many(found: OwnedNumberQuerySet) -> str:
     if found.order_by()[: MOST_XLSX + 1].count() <= MOST_XLSX:
         return ""
     return f"An Excel sheet holds {MOST_XLSX:,} numbers. Narrow the filter, or export CSV."
-
-
-def _sheet(book: Workbook, columns: list[Column], rows: Iterator[Any]) -> None:
-    sheet = book.add_worksheet("Numbers")
-    bold, formats = book.add_format({"bold": True}), _Formats(book)
-    for place, column in enumerate(columns):
-        sheet.set_column(place, place, column.width)
-        sheet.write_string(0, place, column.heading, bold)
-    sheet.freeze_panes(1, 1)
-    last = 0
-    for last, row in enumerate(rows, 1):
-        for place, column in enumerate(columns):
-            _write(sheet, last, place, column.xlsx(row), formats, row.currency)
-    sheet.autofilter(0, 0, max(last, 1), len(columns) - 1)
-
-
-def _write(sheet: Worksheet, line: int, place: int, value: Any, formats: "_Formats", currency: str) -> None:
-    if isinstance(value, Decimal):
-        sheet.write_number(
-            line, place, float(value), formats.of(value, currency)
-        )  # a spreadsheet knows no other
-    elif value:
-        sheet.write_string(line, place, value)
-
-
-class _Formats:
-    """The cell formats in use: an amount is shown with all of its decimals, at least those of its currency."""
-
-    def __init__(self, book: Workbook) -> None:
-        self.book, self.known = book, dict[int, Format]()
-
-    def of(self, amount: Decimal, currency: str) -> Format:
-        exponent = amount.normalize().as_tuple().exponent
-        digits = max(minor_units(currency), -exponent if isinstance(exponent, int) else 0)
-        if digits not in self.known:
-            self.known[digits] = self.book.add_format(
-                {"num_format": "#,##0" + ("." + "0" * digits if digits else "")}
-            )
-        return self.known[digits]
-
-
-def _about(book: Workbook, about: Iterable[tuple[str, str]]) -> None:
-    sheet = book.add_worksheet("What this is")
-    sheet.set_column(0, 0, 20)
-    sheet.set_column(1, 1, 80)
-    for line, (name, value) in enumerate(about):
-        sheet.write_string(line, 0, name, book.add_format({"bold": True}))
-        sheet.write_string(line, 1, value)
 
 
 def last_sync() -> datetime | None:

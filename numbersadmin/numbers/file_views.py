@@ -17,7 +17,6 @@ from numbersadmin.numbers.models import BulkChange, BulkKind
 from numbersadmin.web import HtmxRequest, require
 
 BAD_SHOWN = 500
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @require("numbers.view")
@@ -62,7 +61,7 @@ def export_xlsx(request: HtmxRequest) -> HttpResponseBase:
         about=export_list.about_list(filters=filters, count=count, who=str(request.user), now=now),
         zone=timezone.get_current_timezone(),
     )
-    response = StreamingHttpResponse(chunks, content_type=XLSX)
+    response = StreamingHttpResponse(chunks, content_type=export.XLSX)
     response.headers["Content-Disposition"] = 'attachment; filename="owned-numbers.xlsx"'
     return response
 

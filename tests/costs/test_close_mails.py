@@ -3,9 +3,9 @@
 import pytest
 
 from numbersadmin.accounts.models import User
-from numbersadmin.costs import closing, notices, reopening, tasks
+from numbersadmin.costs import notices, reopening, tasks
 from numbersadmin.costs.months import Month
-from numbersadmin.costs.selectors import records
+from tests.costs.closed import freeze
 from tests.costs.conftest import at
 
 pytestmark = pytest.mark.usefixtures("november")
@@ -20,16 +20,7 @@ def closed(two_months, cast):
     for one in people:
         User.objects.filter(pk=one.pk).update(email=f"{one.username}@example.com")
         one.refresh_from_db()
-    shown = closing.review(records(NOW), SEPTEMBER, NOW).figures.facts
-    return closing.close(month=SEPTEMBER, shown=shown, actor=cast.finance, now=NOW)
-
-
-def test_a_close_is_told_with_its_digest(closed, mailoutbox):
-    tasks.tell_closed(row_id=closed.pk)
-    assert sorted(mail.to[0] for mail in mailoutbox) == ["admin@example.com", "finance@example.com"]
-    assert mailoutbox[0].subject == "September 2026 is closed"
-    for words in (closed.sha256, "23.00 EUR", "3 lines", "/costs/2026-09/closed/"):
-        assert words in mailoutbox[0].body
+    return freeze("2026-09", cast.finance, NOW)
 
 
 def test_a_request_is_told_to_those_who_may_decide_and_the_decision_to_who_asked(closed, cast, mailoutbox):

@@ -238,8 +238,8 @@ def test_everybody_sees_costs_and_some_may_take_them_away(two_months, signed_in,
     client, may = signed_in(who), who in ("approver", "finance", "admin")
     page = client.get("/costs/2026-11/")
     assert page.status_code == 200
-    assert ("/costs/2026-11/export.csv" in page.text) == may
-    assert ("/costs/2026-11/export.csv" in client.get("/costs/2026-11/lines/").text) == may
+    assert ("/costs/2026-11/files/" in page.text) == may
+    assert ("/costs/2026-11/lines.csv" in client.get("/costs/2026-11/lines/").text) == may
     assert client.get("/costs/2026-11/export.csv").status_code == (200 if may else 403)
 
 

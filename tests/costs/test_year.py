@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from numbersadmin.costs import closing, late, selectors
-from numbersadmin.costs.models import MonthClose
 from numbersadmin.costs.months import Month
+from tests.costs.closed import freeze
 from tests.costs.reckoned import owed
 from tests.costs.year import MONTHS, US, Account, begin
 
@@ -29,14 +29,6 @@ def exact(amounts: Mapping[str, Any]) -> dict[str, Fraction]:
     return {currency: Fraction(str(amount)) for currency, amount in amounts.items() if Decimal(amount)}
 
 
-def close(account: Account, month: Month) -> MonthClose:
-    """Finance looks at the month and closes it."""
-    now = account.clock()
-    seen = closing.review(selectors.records(now), month, now)
-    assert seen.ready, [item.text for item in seen.items]
-    return closing.close(month=month, shown=seen.figures.facts, actor=account.desk.cast.finance, now=now)
-
-
 def test_each_month_of_the_year_is_closed_at_what_it_must_cost(account):
     lives, corrections = account.lives, {}
     for at, play in enumerate(MONTHS, start=1):
@@ -52,7 +44,8 @@ def test_each_month_of_the_year_is_closed_at_what_it_must_cost(account):
         if corrections and at == 6:
             (currency,) = carried
             expected[currency] += carried[currency]
-        assert exact(close(account, month).totals) == expected, f"month {at}"
+        closed = freeze(str(month), account.desk.cast.finance, account.clock())
+        assert exact(closed.totals) == expected, f"month {at}"
     # May was closed while the number seemed to have ended; it was back in June, and had never been away
     assert corrections == {(Month.of(2026, 5), US): {"USD": Fraction(3, 2)}}
     known = selectors.records(account.clock())

@@ -2,17 +2,16 @@
 
 import io
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any
 
 import pytest
 
 from numbersadmin.costs import selectors as costs
-from numbersadmin.costs.models import LedgerLine, MonthClose
-from numbersadmin.costs.selectors import Month, statement
+from numbersadmin.costs.selectors import Month
 from numbersadmin.invoices import comparing, services
 from numbersadmin.invoices.mapping import Mapping
 from numbersadmin.invoices.models import Invoice
+from tests.costs.closed import freeze
 from tests.costs.conftest import at, november, story, two_months
 
 __all__ = ["november", "story", "two_months"]
@@ -62,16 +61,5 @@ def lines(invoice: Invoice) -> dict[str, tuple[str, str]]:
 
 
 def close(cast: Any, text: str) -> None:
-    """Freeze a month as it stands: its lines in the ledger, and the row that says so."""
-    month = Month.parse(text)
-    for entry in list(statement(costs.records(NOW), month)):
-        facts = {one.name: getattr(entry.charge, one.name) for one in fields(entry.charge)}
-        about = {one.name: getattr(entry.subject, one.name) for one in fields(entry.subject)}
-        del facts["number_id"], about["id"]
-        facts |= {"month": text, "origin": "close", "owned_number_id": entry.subject.id}
-        LedgerLine.objects.create(
-            **facts | about | {"labels": []}, revision=1, posted_at=NOW, posted_by=cast.finance
-        )
-    MonthClose.objects.create(
-        month=text, revision=1, action="close", at=NOW, by=cast.finance, sha256="0" * 64
-    )
+    """Finance closes the month."""
+    freeze(text, cast.finance, NOW)
