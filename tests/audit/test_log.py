@@ -139,7 +139,7 @@ def test_the_fragment_stands_in_the_page(events, signed_in):
 def test_the_number_of_queries_is_fixed(events, signed_in, cast, now, django_assert_max_num_queries):
     client = signed_in("admin")
     client.get("/audit/")
-    with django_assert_max_num_queries(12) as few:
+    with django_assert_max_num_queries(13) as few:
         client.get("/audit/")
     for _ in range(40):
         record(actor=cast.admin, verb="user.greeted", subject=cast.admin, at=now)
