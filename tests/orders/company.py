@@ -303,6 +303,11 @@ class Company(Held):
             if turn > 1 and not self.under_way():
                 break
         self.sync()
+        for _ in range(3):  # what waited until a sync had ended a number under the same key
+            if self.under_way():
+                self.wait(125, sweeps=False)
+                self.sweep(at_once=True)
+        self.sync()
 
     def under_way(self) -> list[OrderItem]:
         """Items that time has to settle; of a shared number's sale nothing ever proves the contrary.
