@@ -155,6 +155,11 @@ def _known(amount: object, currency: str) -> Decimal | None:
     return Decimal(amount) if isinstance(amount, Decimal | int) and currency else None
 
 
+def figure_text(amount: Decimal, currency: str, *, signed: bool = False) -> str:
+    """`1,234.50` or `+1,234.50` as plain text, for a drawing that names its currency elsewhere."""
+    return _figure(amount, currency, signed)
+
+
 def _figure(amount: Decimal, currency: str, signed: bool = False) -> str:
     shown = exact.rounded(amount, currency)
     sign = MINUS if shown < 0 else "+" if signed and shown > 0 else ""

@@ -78,15 +78,18 @@ def held_between(first: Month, last: Month, calendar: Calendar, listed: datetime
     """Possessions that may be charged for in these months, by id; in two queries."""
     start, end = calendar.start(first), calendar.end(last)
     begun = Q(acquired_to__lt=end) | Q(acquired_from__lt=end) | Q(acquired_at__lt=end)
-    return _held(OwnedNumber.objects.filter(begun, ~Q(status=Status.ENDED) | Q(ended_to__gte=start)), listed)
+    return held_among(
+        OwnedNumber.objects.filter(begun, ~Q(status=Status.ENDED) | Q(ended_to__gte=start)), listed
+    )
 
 
 def held_of(number: str, country: str, listed: datetime | None) -> Iterator[Held]:
     """Every possession of one phone number, by id; in two queries."""
-    return _held(OwnedNumber.objects.filter(number=number, country=country), listed)
+    return held_among(OwnedNumber.objects.filter(number=number, country=country), listed)
 
 
-def _held(numbers: QuerySet[OwnedNumber], listed: datetime | None) -> Iterator[Held]:
+def held_among(numbers: QuerySet[OwnedNumber], listed: datetime | None) -> Iterator[Held]:
+    """These possessions, by id; in two queries."""
     before = OwnedNumber.objects.filter(
         number=OuterRef("number"), country=OuterRef("country"), id__lt=OuterRef("id"), status=Status.ENDED
     )

@@ -19,6 +19,7 @@ from numbersadmin.costs.ledger import Records
 from numbersadmin.costs.lines import UNPRICED, LineFilter
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.selectors import NONE
+from numbersadmin.costs.trend import SPANS, span_of
 from numbersadmin.formats import capability_label, country_name, phone_intl, type_name
 from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.web import HtmxRequest, require, wants_fragment
@@ -55,7 +56,7 @@ def on_record(view: Callable[[HtmxRequest, Records, Month], Answer]) -> Callable
 
 def kept(request: HttpRequest) -> str:
     """The query string of what a person has chosen and keeps when they go to another month."""
-    chosen = {name: request.GET[name] for name in ("cur", "by") if request.GET.get(name)}
+    chosen = {name: request.GET[name] for name in ("cur", "by", "months") if request.GET.get(name)}
     return f"?{urlencode(chosen)}" if chosen else ""
 
 
@@ -80,16 +81,25 @@ def index(request: HtmxRequest) -> HttpResponse:
 def month(request: HtmxRequest, known: Records, month: Month) -> HttpResponse:
     """What a month costs, in one currency at a time, split by one thing at a time."""
     chosen = {name: request.GET.get(name, "") for name in ("cur", "by")}
+    now = timezone.now()
     page = selectors.month_page(
-        known, month, currency=chosen["cur"], by=chosen["by"], all_groups="all" in request.GET
+        known,
+        month,
+        now=now,
+        currency=chosen["cur"],
+        by=chosen["by"],
+        all_groups="all" in request.GET,
+        span=span_of(request.GET.get("months", "")),
     )
     context = {
         "page": page,
         "grouped": GROUPED,
         "grouped_by": GROUPED[page.by],
         "kept": kept(request),
+        "spans": SPANS,
         "may_export": request.user.can("costs.export"),
-        "now": timezone.now(),
+        "may_note": request.user.can("costs.note"),
+        "now": now,
     }
     return render(request, "costs/_month.html" if wants_fragment(request) else "costs/month.html", context)
 

@@ -17,7 +17,12 @@ NOW = at("2026-11-20 12:00")
 
 def post(cast, **more):
     known = selectors.records(NOW)
-    facts = {"subject": Subject(None), "amount": Decimal("-1.5"), "currency": "EUR", "reason": "Credit note 7"}
+    facts = {
+        "subject": Subject(None),
+        "amount": Decimal("-1.5"),
+        "currency": "EUR",
+        "reason": "Credit note 7",
+    }
     return services.post_correction(known=known, actor=cast.finance, now=NOW, **facts | more)
 
 
