@@ -375,6 +375,7 @@ CELERY_BEAT_SCHEDULE = {
     # a killed worker's run is given up within two minutes (its lease and this)
     "abandon": every(15, "sync.tasks.abandon_dead"),
     "settle_tally": every(60, "numbers.tasks.settle_tally"),
+    "count_costs": every(SWEEP_INTERVAL_SECONDS, "costs.tasks.count"),
 }
 if SYNC_INTERVAL_SECONDS:
     CELERY_BEAT_SCHEDULE["sync"] = every(SYNC_INTERVAL_SECONDS, "sync.tasks.sync_periodically")

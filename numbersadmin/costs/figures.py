@@ -1,40 +1,76 @@
 """Sums of months as they stand now: of what is computed and of what the ledger has, from the database in one pass."""
 
-from collections.abc import Collection, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 
 from django.db.models import Count, Q, QuerySet, Sum
 
 from numbersadmin.costs import report
-from numbersadmin.costs.bridge import RENTS, Change, Part, changes
-from numbersadmin.costs.charges import Kind, stretches
+from numbersadmin.costs.bridge import RENTS, Change, Line, Part, changes
+from numbersadmin.costs.charges import Basis, Kind, Stretch, stretches
+from numbersadmin.costs.classes import Classes
 from numbersadmin.costs.ledger import Entry, Records, computed, statement
 from numbersadmin.costs.models import LedgerLine
 from numbersadmin.costs.months import Month
-from numbersadmin.costs.possessions import held_between
+from numbersadmin.costs.pairs import frozen_differences
+from numbersadmin.costs.possessions import Held, held_among, held_between
 from numbersadmin.costs.report import BASIS, BRIDGE, TOTAL, UNPRICED, Adder, Figures
 from numbersadmin.money import ZERO
 from numbersadmin.numbers.models import OwnedNumber
 
 
-def live(known: Records, first: Month, last: Month, groupings: Collection[str], bridge: Month) -> Figures:
+def figures(
+    known: Records, first: Month, last: Month, groupings: Collection[str], *, shown: Month | None, alike: bool
+) -> Figures:
     """Figures of the months from one to another, which may be one ahead, split by these groupings.
 
-    Differences to the month before are sure to be there for the month `bridge`.
+    Differences to the month before are there for the month `shown` and every open one, without it for every one.
+    `alike`: let the database put numbers alike together first, which pays for many numbers.
     """
     found = Figures()
     start = max(first, first_open(known))
     if start <= last:
-        adder = Adder(start, last, groupings)
-        for held in held_between(start, last, known.calendar, known.listed):
-            of_it = stretches(held.possession, start, last, known.calendar)
-            adder.add(held.subject, of_it, known.calendar.index(held.possession.acquired_to))
-        adder.into(found)
+        _add_open(found, known, start, last, groupings, alike)
     add_posted(found, first, last, groupings)
-    if known.frozen(bridge.previous):
-        for change in differences(known, bridge):
-            if change.part is not Part.CORRECTIONS:  # those are counted with the ledger
-                one = report.Sum(1, 0, change.amount)
-                found.add(bridge.index, BRIDGE, change.currency, change.part, one)
+    for index in range(first.index, min(start.index, last.index + 1)):
+        if shown in (None, Month(index)) and known.frozen(Month(index - 1)):
+            for (currency, part, amount), numbers in frozen_differences(known, Month(index)):
+                found.add(index, BRIDGE, currency, part, report.Sum(numbers, 0, amount))
+    return found
+
+
+def _add_open(
+    found: Figures, known: Records, first: Month, last: Month, groupings: Collection[str], alike: bool
+) -> None:
+    """Add what is computed for months that are not closed."""
+    adder = Adder(first, last, groupings)
+    posted = first.previous if known.frozen(first.previous) else None
+
+    def add(held: Held, times: int, lines: Sequence[Line]) -> None:
+        of_it = stretches(held.possession, first, last, known.calendar)
+        seen_in = known.calendar.index(held.possession.acquired_to)
+        adder.add(held.subject, of_it, seen_in, times, lines if posted else None)
+
+    classes = Classes(known, first, last, posted)
+    if alike:
+        for one in classes:
+            add(one.held, one.times, one.posted)
+    numbers = classes.others if alike else classes.all
+    lines = _charged_in(posted, numbers) if posted else {}
+    for held in held_among(numbers, known.listed):
+        add(held, 1, lines.get(held.subject.id, []))
+    adder.into(found)
+
+
+def _charged_in(month: Month, numbers: QuerySet[OwnedNumber]) -> dict[int | None, list[Stretch]]:
+    """What the ledger charges for these numbers in a month, corrections apart."""
+    found: dict[int | None, list[Stretch]] = defaultdict(list)
+    rows = LedgerLine.objects.filter(month=str(month), owned_number__in=numbers.order_by().values("id"))
+    columns = ("owned_number_id", "kind", "amount", "currency", "basis", "per_month")
+    for number, kind, amount, currency, basis, full in rows.exclude(kind=Kind.ADJUSTMENT).values_list(
+        *columns
+    ):
+        found[number].append(Stretch(Kind(kind), 0, 0, amount, currency, Basis(basis), full))
     return found
 
 
@@ -47,14 +83,17 @@ def first_open(known: Records) -> Month:
 def add_posted(found: Figures, first: Month, last: Month, groupings: Collection[str]) -> None:
     """Add what the ledger has of these months: all lines of those that are closed, and every correction."""
     rows = LedgerLine.objects.filter(month__gte=str(first), month__lte=str(last))
-    for month, currency, kind, basis, one in _sums(rows, "kind", "basis"):
+    for month, currency, basis, one in _sums(rows, "basis"):
         found.add(month, TOTAL, currency, "", one)
         if one.amount:
             found.add(month, BASIS, currency, basis, report.Sum(one.numbers, 0, one.amount))
-        if kind == Kind.ADJUSTMENT:
-            found.add(month, BRIDGE, currency, Part.CORRECTIONS, report.Sum(0, 0, one.amount))
-            if month < last.index:
-                found.add(month + 1, BRIDGE, currency, Part.CORRECTIONS, report.Sum(0, 0, -one.amount))
+    corrections = LedgerLine.objects.filter(
+        kind=Kind.ADJUSTMENT, month__gte=str(first.previous), month__lte=str(last)
+    )
+    for month, currency, one in _sums(corrections):
+        for index, sign in ((month, 1), (month + 1, -1)):
+            if first.index <= index <= last.index:
+                found.add(index, BRIDGE, currency, Part.CORRECTIONS, report.Sum(0, 0, one.amount * sign))
     for by in groupings:
         for month, currency, value, one in _sums(rows, by):
             found.add(month, by, currency, value if isinstance(value, str) else ", ".join(value), one)

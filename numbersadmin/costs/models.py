@@ -256,18 +256,16 @@ class Count(models.Model):
 class Rollup(models.Model):
     """One figure of a counted month: what it is split by, the currency and the value (report.py)."""
 
-    count = models.ForeignKey(Count, on_delete=models.CASCADE, related_name="rollups")
+    count = models.ForeignKey(Count, on_delete=models.CASCADE, related_name="rollups", db_index=False)
     by = models.CharField(max_length=20)
     currency = models.CharField(max_length=10)
-    value = models.CharField(max_length=2000)
+    value = models.TextField()
     numbers = models.BigIntegerField()
     unpriced = models.BigIntegerField()
     amount = MoneyField()
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["count", "by", "currency", "value"], name="rollup_once")
-        ]
+        indexes = [models.Index(fields=["count", "by"], name="rollup_by_count")]
 
     def __str__(self) -> str:
         return f"{self.by} {self.value} of {self.count_id}"

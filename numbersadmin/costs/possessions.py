@@ -1,6 +1,6 @@
 """Reads owned numbers with all versions of their prices, as the possessions that charges are computed from."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -15,11 +15,11 @@ from numbersadmin.costs.months import Calendar, Month
 from numbersadmin.numbers.models import AcquiredBasis, NumberVersion, OwnedNumber, Status
 from numbersadmin.sync.models import RunStatus, SyncRun
 
-_PRICE = (
+PRICE = (
     "owned_number_id valid_from valid_to not_before"
     " price_per_month setup_price initial_month_price currency source"
 ).split()
-_NUMBER = (
+NUMBER = (
     "id number_key number country type capabilities shared labels cost_centre owner__username"
     " status missing_since acquired_at acquired_from acquired_to acquired_basis ended_from ended_to bought_again"
 ).split()
@@ -93,25 +93,28 @@ def held_among(numbers: QuerySet[OwnedNumber], listed: datetime | None) -> Itera
     before = OwnedNumber.objects.filter(
         number=OuterRef("number"), country=OuterRef("country"), id__lt=OuterRef("id"), status=Status.ENDED
     )
-    numbers_read = numbers.annotate(bought_again=Exists(before)).order_by("id").values_list(*_NUMBER)
+    numbers_read = numbers.annotate(bought_again=Exists(before)).order_by("id").values_list(*NUMBER)
     of_these = NumberVersion.objects.filter(owned_number__in=numbers.order_by().values("id"))
-    versions: Iterable[tuple[Any, ...]] = of_these.order_by("owned_number_id", "valid_from").values_list(
-        *_PRICE
-    )
-    prices = {number: tuple(map(_price, rows)) for number, rows in groupby(versions, itemgetter(0))}
-    for row in numbers_read:
-        if versions_of := prices.get(row[0]):
-            yield _held_row(row, versions_of, listed)
+    versions = of_these.order_by("owned_number_id", "valid_from").values_list(*PRICE).iterator()
+    prices = groupby(versions, itemgetter(0))
+    at, rows = next(prices, (0, iter(())))
+    for row in numbers_read.iterator():
+        while at < row[0] and (further := next(prices, None)):
+            at, rows = further
+        if at == row[0]:
+            yield held_row(row, tuple(map(price_of, rows)), listed)
 
 
-def _price(row: tuple[Any, ...]) -> Price:
+def price_of(row: tuple[Any, ...]) -> Price:
+    """The price in a version, from a row with the columns `PRICE`."""
     _, since, until, not_before, monthly, setup, initial, currency, source = row
     if not currency:  # an amount of nothing that can be named is unknown
         monthly = setup = initial = None
     return Price(since, until, not_before, monthly, setup, initial, currency, quoted=source == "purchase")
 
 
-def _held_row(row: tuple[Any, ...], prices: tuple[Price, ...], listed: datetime | None) -> Held:
+def held_row(row: tuple[Any, ...], prices: tuple[Price, ...], listed: datetime | None) -> Held:
+    """A possession from a row with the columns `NUMBER`, and its prices."""
     (pk, key, number, country, kind, capabilities, shared, labels, cost_centre, owner, *rest) = row
     status, missing, *when, again = rest
     at, after, seen, basis, ended_from, ended_to = when

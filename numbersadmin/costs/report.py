@@ -5,11 +5,11 @@ Where it comes from, and how it is kept for large accounts, is no matter here: f
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-from numbersadmin.costs.bridge import Part, explain
+from numbersadmin.costs.bridge import Difference, Line, Part, explain
 from numbersadmin.costs.charges import Basis, Kind, Stretch
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import Subject
@@ -75,6 +75,16 @@ class Figures:
         for (month, by), group in self._sums.items():
             yield from ((month, by, *key, one) for key, one in group.items() if one)
 
+    def take(self, other: "Figures") -> None:
+        """Add all figures of another count, of other months."""
+        for figure in other:
+            self.add(*figure)
+
+    def in_month(self, month: Month) -> Iterator[tuple[str, str, str, Sum]]:
+        """Every figure of one month: what it is split by, currency, value and sum."""
+        for by in (*GROUPINGS, TOTAL, BASIS, BRIDGE, UNPRICED):
+            yield from ((by, *key, one) for key, one in self.of(month, by).items())
+
     def totals(self, month: Month) -> dict[str, Sum]:
         """Currency -> everything together."""
         return {currency: one for (currency, _), one in self.of(month, TOTAL).items() if currency}
@@ -107,10 +117,18 @@ class Adder:
         self._steps: dict[tuple[str, str, str], dict[int, Sum]] = defaultdict(dict)
         self._single = Figures()  # what is not the same for several months
 
-    def add(self, subject: Subject, found: list[Stretch], seen_in: int, times: int = 1) -> None:
+    def add(
+        self,
+        subject: Subject,
+        found: list[Stretch],
+        seen_in: int,
+        times: int = 1,
+        posted: Sequence[Line] | None = None,
+    ) -> None:
         """Count what is charged for so many possessions of a kind: `found` has the amounts of all together.
 
-        `seen_in` is the month in which they were first seen (bridge.explain).
+        `seen_in` is the month in which they were first seen (bridge.explain), `posted` what was charged in the month
+        before the first; without it nothing is said about that change.
         """
         groups = [(by, value_of(subject)) for by, value_of in self._groupings]
         unpriced: set[int] = set()
@@ -126,6 +144,9 @@ class Adder:
             for by, value in groups:
                 self._run(one, by, value, figure)
         self._explain(found, seen_in, times)
+        if posted is not None:
+            after = [one for one in found if one.first <= self._first]
+            self._change(self._first, explain(posted, after, returned=seen_in < self._first), times)
 
     def _run(self, stretch: Stretch, by: str, value: str, figure: Sum) -> None:
         """A figure that is the same from one month to another is a step up and a step down."""
@@ -146,8 +167,11 @@ class Adder:
             if self._first < month <= self._last:
                 before = [one for one in found if one.first < month <= one.last + 1]
                 after = [one for one in found if one.first <= month <= one.last]
-                for currency, part, amount in explain(before, after, returned=seen_in < month):
-                    self._single.add(month, BRIDGE, currency, part, Sum(times, 0, amount))
+                self._change(month, explain(before, after, returned=seen_in < month), times)
+
+    def _change(self, month: int, found: Iterable[Difference], times: int) -> None:
+        for currency, part, amount in found:
+            self._single.add(month, BRIDGE, currency, part, Sum(times, 0, amount))
 
     def into(self, figures: Figures) -> None:
         """Add everything counted to figures."""
@@ -158,8 +182,7 @@ class Adder:
                     running = running + step
                 if running:
                     figures.add(month, by, currency, value, running)
-        for figure in self._single:
-            figures.add(*figure)
+        figures.take(self._single)
 
 
 def signed_percent(change: Decimal, before: Decimal) -> str:

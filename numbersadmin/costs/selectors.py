@@ -8,6 +8,7 @@ from django.db.models import F, Q
 from django.db.models import Sum as Add
 
 from numbersadmin.costs import counting
+from numbersadmin.costs.counting import NotCounted
 from numbersadmin.costs.forecast import Forecast, Step, forecast, steps
 from numbersadmin.costs.ledger import Records, State
 from numbersadmin.costs.models import LedgerLine, MonthClose, MonthNote
@@ -126,14 +127,15 @@ class Corrected:
 class MonthPage:
     """Everything on the page of a month. Without charges `currency` is empty.
 
-    `counted`: when the figures were counted. `bridge`: why it differs from the month before, if that is on record.
+    `counted`: when the figures were counted, None while they are not.
+    `bridge`: why it differs from the month before, if that is on record.
     """
 
     records: Records
     month: Month
     by: str
     currency: str
-    counted: datetime
+    counted: datetime | None
     totals: list[CurrencyTotal]
     groups: list[Group]
     more: Group | None
@@ -210,12 +212,22 @@ def month_page(
     all_groups: bool = False,
     span: int = SPANS[0],
     wide: bool = False,
+    wait: bool = False,
 ) -> MonthPage:
-    """The page of a month on record; an unknown currency or grouping is answered with the usual one."""
+    """The page of a month on record; an unknown currency or grouping is answered with the usual one.
+
+    Raises NotCounted for a large account whose figures are not there yet; with `wait` the page is without any then.
+    """
     by = by if by in GROUPINGS else "country"
     first = month.plus(1 - max(span, 13))
     last = month.next if month == known.current else month
-    found, counted = counting.figures(known, first, last, by=by, shown=month, now=now)
+    counted: datetime | None = None
+    try:
+        found, counted = counting.figures(known, first, last, by=by, shown=month, now=now)
+    except NotCounted:
+        if not wait:
+            raise
+        found = Figures()
     currencies = currencies_of(found, month)
     currency = currency if currency in currencies else next(iter(currencies), "")
     groups = _groups(found, month, by, currency, known)

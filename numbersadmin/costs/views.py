@@ -15,6 +15,7 @@ from django.views.decorators.vary import vary_on_headers
 from numbersadmin import export
 from numbersadmin.costs import lines as charge_lines
 from numbersadmin.costs import selectors
+from numbersadmin.costs.counting import NotCounted
 from numbersadmin.costs.ledger import Records
 from numbersadmin.costs.lines import UNPRICED, LineFilter
 from numbersadmin.costs.months import Month
@@ -49,7 +50,10 @@ def on_record(view: Callable[[HtmxRequest, Records, Month], Answer]) -> Callable
         state = known.state(wanted)
         if not known.on_record(wanted):
             return render(request, "costs/no_month.html", {"known": known, "month": wanted, "state": state})
-        return view(request, known, wanted)
+        try:
+            return view(request, known, wanted)
+        except NotCounted:
+            return render(request, "costs/counting.html", {"month": wanted})
 
     return found
 
