@@ -1,19 +1,19 @@
 """Sums of months as they stand now: of what is computed and of what the ledger has, from the database in one pass."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 from django.db.models import Count, Q, QuerySet, Sum
 
 from numbersadmin.costs import report
-from numbersadmin.costs.bridge import RENTS, Change, Line, Part, changes
+from numbersadmin.costs.bridge import RENTS, Change, Part, changes
 from numbersadmin.costs.charges import Basis, Kind, Stretch, stretches
 from numbersadmin.costs.classes import Classes
 from numbersadmin.costs.ledger import Entry, Records, computed, statement
 from numbersadmin.costs.models import LedgerLine
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.pairs import frozen_differences
-from numbersadmin.costs.possessions import Held, held_among, held_between
+from numbersadmin.costs.possessions import held_among, held_between
 from numbersadmin.costs.report import BASIS, BRIDGE, TOTAL, UNPRICED, Adder, Figures
 from numbersadmin.money import ZERO
 from numbersadmin.numbers.models import OwnedNumber
@@ -46,19 +46,19 @@ def _add_open(
     adder = Adder(first, last, groupings)
     posted = first.previous if known.frozen(first.previous) else None
 
-    def add(held: Held, times: int, lines: Sequence[Line]) -> None:
-        of_it = stretches(held.possession, first, last, known.calendar)
-        seen_in = known.calendar.index(held.possession.acquired_to)
-        adder.add(held.subject, of_it, seen_in, times, lines if posted else None)
-
     classes = Classes(known, first, last, posted)
     if alike:
         for one in classes:
-            add(one.held, one.times, one.posted)
+            if one.by in groupings:
+                adder.group(one.by, one.value, one.found, one.times)
+            elif not one.by:
+                adder.whole(one.found, one.seen_in, one.times, one.posted if posted else None)
     numbers = classes.others if alike else classes.all
     lines = _charged_in(posted, numbers) if posted else {}
     for held in held_among(numbers, known.listed):
-        add(held, 1, lines.get(held.subject.id, []))
+        of_it = stretches(held.possession, first, last, known.calendar)
+        seen_in = known.calendar.index(held.possession.acquired_to)
+        adder.add(held.subject, of_it, seen_in, lines.get(held.subject.id, []) if posted else None)
     adder.into(found)
 
 

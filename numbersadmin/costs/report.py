@@ -45,10 +45,6 @@ class Sum:
     def __add__(self, other: "Sum") -> "Sum":
         return Sum(self.numbers + other.numbers, self.unpriced + other.unpriced, self.amount + other.amount)
 
-    def times(self, sign: int) -> "Sum":
-        """The same so many times."""
-        return Sum(self.numbers * sign, self.unpriced * sign, self.amount * sign)
-
     def __bool__(self) -> bool:
         return bool(self.numbers or self.unpriced or self.amount)
 
@@ -118,42 +114,47 @@ class Adder:
         self._single = Figures()  # what is not the same for several months
 
     def add(
-        self,
-        subject: Subject,
-        found: list[Stretch],
-        seen_in: int,
-        times: int = 1,
-        posted: Sequence[Line] | None = None,
+        self, subject: Subject, found: list[Stretch], seen_in: int, posted: Sequence[Line] | None = None
     ) -> None:
-        """Count what is charged for so many possessions of a kind: `found` has the amounts of all together.
+        """Count what is charged for a possession; the parameters are those of `whole`."""
+        for by, value_of in self._groupings:
+            self.group(by, value_of(subject), found, 1)
+        self.whole(found, seen_in, 1, posted)
+
+    def group(self, by: str, value: str, found: list[Stretch], times: int) -> None:
+        """Count what is charged for so many possessions that have this value, as part of that group alone."""
+        for one in found:
+            numbers = 0 if one.kind is Kind.SETUP else times
+            self._run(one, by, value, numbers, 0 if one.amount is not None else times)
+
+    def whole(
+        self, found: list[Stretch], seen_in: int, times: int, posted: Sequence[Line] | None = None
+    ) -> None:
+        """Count what is charged for so many possessions alike as part of everything: `found` has their sums.
 
         `seen_in` is the month in which they were first seen (bridge.explain), `posted` what was charged in the month
         before the first; without it nothing is said about that change.
         """
-        groups = [(by, value_of(subject)) for by, value_of in self._groupings]
         unpriced: set[int] = set()
+        self.group(TOTAL, "", found, times)
         for one in found:
-            numbers = 0 if one.kind is Kind.SETUP else times
             if one.amount is None:
-                figure = Sum(numbers, times)
                 self._count_unpriced(one, unpriced, times)
             else:
-                figure = Sum(numbers, 0, one.amount)
-                self._run(one, BASIS, one.basis, figure)
-            self._run(one, TOTAL, "", figure)
-            for by, value in groups:
-                self._run(one, by, value, figure)
+                self._run(one, BASIS, one.basis, 0 if one.kind is Kind.SETUP else times, 0)
         self._explain(found, seen_in, times)
         if posted is not None:
             after = [one for one in found if one.first <= self._first]
             self._change(self._first, explain(posted, after, returned=seen_in < self._first), times)
 
-    def _run(self, stretch: Stretch, by: str, value: str, figure: Sum) -> None:
+    def _run(self, stretch: Stretch, by: str, value: str, numbers: int, unpriced: int) -> None:
         """A figure that is the same from one month to another is a step up and a step down."""
         steps = self._steps[by, stretch.currency, value]
-        end = stretch.last + 1
-        steps[stretch.first] = steps.get(stretch.first, Sum()) + figure
-        steps[end] = steps.get(end, Sum()) + figure.times(-1)
+        for month, sign in ((stretch.first, 1), (stretch.last + 1, -1)):
+            step = steps.setdefault(month, Sum())
+            step.numbers += numbers * sign
+            step.unpriced += unpriced * sign
+            step.amount += (stretch.amount or ZERO) * sign
 
     def _count_unpriced(self, stretch: Stretch, counted: set[int], times: int) -> None:
         """A number is counted once a month, whichever of its charges has no amount."""
