@@ -35,7 +35,7 @@ def part(request: HtmxRequest, month: str) -> HttpResponse:
         "month": wanted,
         "ahead": ahead,
         "above": f"/costs/{known.current}/forecast/" if ahead else f"/costs/{wanted}/",
-        "here": words(reason, wanted) if reason else "All differences",
+        "heading": words(reason, wanted) if reason else "All differences",
         "one_reason": reason is not None,
         "columns": 3 if reason else 4,
         "found": changed_numbers(known, wanted, currency, reason, request.GET.get("page", "1")),

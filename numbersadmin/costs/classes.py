@@ -62,14 +62,19 @@ class Classes:
         self._stand_ins: dict[tuple[Any, ...], list[Stretch]] = {}
 
     @property
-    def all(self) -> QuerySet[OwnedNumber]:
-        """Every one of them."""
+    def held(self) -> Q:
+        """Is it a possession that may be charged for in these months?"""
         start, end = self._starts[0], self._starts[-1]
         begun = Q(acquired_to__lt=end) | Q(acquired_from__lt=end) | Q(acquired_at__lt=end)
-        held = begun & (~Q(status=Status.ENDED) | Q(ended_to__gte=start))
+        return begun & (~Q(status=Status.ENDED) | Q(ended_to__gte=start))
+
+    @property
+    def all(self) -> QuerySet[OwnedNumber]:
+        """Every one of them."""
         if self._charged is None:
-            return OwnedNumber.objects.filter(held)
-        return OwnedNumber.objects.filter(held | Q(Exists(self._charged.filter(owned_number=OuterRef("pk")))))
+            return OwnedNumber.objects.filter(self.held)
+        charged = Q(Exists(self._charged.filter(owned_number=OuterRef("pk"))))
+        return OwnedNumber.objects.filter(self.held | charged)
 
     @property
     def others(self) -> QuerySet[OwnedNumber]:

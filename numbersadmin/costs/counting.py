@@ -53,6 +53,11 @@ def figures(
     return found, counts[str(shown)].at
 
 
+def ahead() -> bool:
+    """Is the account counted ahead?"""
+    return Count.objects.exists()
+
+
 def count(known: Records, now: datetime) -> list[Month]:
     """Count the months of a large account whose figures may have changed; those that were counted.
 

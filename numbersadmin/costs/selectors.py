@@ -4,20 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import F, Q
-from django.db.models import Sum as Add
-
 from numbersadmin.costs import counting
+from numbersadmin.costs.corrected import Corrected, corrected
 from numbersadmin.costs.counting import NotCounted
 from numbersadmin.costs.forecast import Forecast, Step, forecast, steps
 from numbersadmin.costs.ledger import Records, State
-from numbersadmin.costs.models import LedgerLine, MonthClose, MonthNote
+from numbersadmin.costs.models import MonthClose, MonthNote
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import billing_calendar, last_list, records_begin
 from numbersadmin.costs.report import GROUPINGS, Figures, Sum, basis_words, signed_percent
 from numbersadmin.costs.trend import SPANS, Trend, trend
 from numbersadmin.costs.waterfall import Waterfall, waterfall
-from numbersadmin.money import ZERO, Totals, rounded, rounded_lines
+from numbersadmin.money import ZERO, rounded, rounded_lines
 
 GROUPS_SHOWN = 10
 NONE = "(none)"
@@ -89,38 +87,6 @@ class Group:
     def exact(self) -> str:
         """The amount with all its decimals, where the rounded one has lost some."""
         return "" if self.total.amount == self.amount else f"{self.total.amount:,f}"
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """What corrections that `month` carries about `about` come to in one currency."""
-
-    month: Month
-    about: Month
-    currency: str
-    amount: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Corrected:
-    """A month as it would be had each correction been part of the month that it is about.
-
-    `later` are those about it that other months carry, `earlier` those about others that it carries.
-    """
-
-    carried: Totals
-    later: list[Moved]
-    earlier: list[Moved]
-
-    @property
-    def amounts(self) -> list[tuple[str, Decimal, Decimal]]:
-        """Currency, the month as it stands and as corrected, where the two differ."""
-        later, earlier = (
-            Totals.of((one.currency, one.amount) for one in of) for of in (self.later, self.earlier)
-        )
-        corrected = self.carried + later - earlier
-        pairs = [(code, self.carried.get(code, ZERO), amount) for code, amount in corrected.items()]
-        return [one for one in pairs if one[1] != one[2]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +211,7 @@ def month_page(
         all_groups=all_groups,
         unpriced=found.unpriced(month),
         bases=basis_words(found.bases(month, currency)),
-        corrected=_corrected(found.amounts(month), month),
+        corrected=corrected(found.amounts(month), month),
         bridge=_bridge(found, month, currency, known),
         forecast=forecast(known, found.amounts(last), now) if month == known.current else None,
         trend=trend(found, known, month, currency, span, notes_between(month.plus(1 - span), month), wide),
@@ -332,22 +298,6 @@ def _together(groups: list[Group]) -> Group:
         min(100, sum(group.percent for group in groups)),
         more=len(groups),
     )
-
-
-def _corrected(carried: Totals, month: Month) -> Corrected | None:
-    """What other months carry about this one, and this one about others; None where there is no such thing."""
-    rows = LedgerLine.objects.exclude(corrects="").exclude(corrects=F("month"))
-    sums = (
-        rows.filter(Q(month=str(month)) | Q(corrects=str(month)))
-        .values_list("month", "corrects", "currency")
-        .annotate(sum=Add("amount"))
-    )
-    moved = [
-        Moved(Month.parse(row[0]), Month.parse(row[1]), *row[2:])
-        for row in sums.order_by("month", "corrects", "currency")
-    ]
-    later, earlier = ([one for one in moved if (one.about == month) is wanted] for wanted in (True, False))
-    return Corrected(carried, later, earlier) if moved else None
 
 
 def _bridge(found: Figures, month: Month, currency: str, known: Records) -> Waterfall | None:

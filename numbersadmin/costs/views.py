@@ -13,10 +13,11 @@ from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
 from numbersadmin import export
+from numbersadmin.costs import counting, selectors
 from numbersadmin.costs import lines as charge_lines
-from numbersadmin.costs import selectors
 from numbersadmin.costs.counting import NotCounted
 from numbersadmin.costs.ledger import Records
+from numbersadmin.costs.line_pages import keyed_lines
 from numbersadmin.costs.lines import UNPRICED, LineFilter
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.selectors import NONE
@@ -26,6 +27,7 @@ from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.web import HtmxRequest, require, wants_fragment
 
 Answer = TypeVar("Answer", bound=HttpResponseBase)
+LONGEST_KEY = 18  # digits of an id
 GROUPED = {
     "country": ("Country", "countries"),
     "type": ("Type", "types"),
@@ -114,16 +116,20 @@ def month(request: HtmxRequest, known: Records, month: Month) -> HttpResponse:
 def lines(request: HtmxRequest, known: Records, month: Month) -> HttpResponse:
     """The charges that a month, or one figure on its page, is made of."""
     wanted = LineFilter.of(request.GET.dict())
-    found = charge_lines.month_lines(known, month, wanted, request.GET.get("page", "1"))
-    context = {
+    context: dict[str, Any] = {
         "month": month,
         "month_url": f"/costs/{month}/",
         "lines_url": request.path,
-        "found": found,
         "chips": [_chip(request, name, value) for name, value in wanted.chosen.items()],
         "query": request.GET,
         "may_export": request.user.can("costs.export"),
     }
+    if counting.ahead():
+        after = request.GET.get("after", "")
+        start = int(after) if after.isascii() and after.isdigit() and len(after) < LONGEST_KEY else 0
+        context["found"] = keyed_lines(known, month, wanted, start, timezone.now())
+        return render(request, "costs/keyed_lines.html", context)
+    context["found"] = charge_lines.month_lines(known, month, wanted, request.GET.get("page", "1"))
     return render(request, "costs/lines.html", context)
 
 
@@ -132,6 +138,7 @@ def _chip(request: HttpRequest, name: str, value: str) -> dict[str, Any]:
     rest = request.GET.copy()
     rest.pop(name, None)
     rest.pop("page", None)
+    rest.pop("after", None)
     written = {
         "cur": lambda: "Without price" if value == UNPRICED else value,
         "country": lambda: country_name(value),

@@ -1,5 +1,6 @@
 """Counting ahead: what large accounts are shown equals what every charge adds up to, and is counted anew in time."""
 
+import re
 from collections import defaultdict
 from datetime import timedelta
 from random import Random
@@ -10,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.audit.services import event, record
-from numbersadmin.costs import counting, figures, selectors, services
+from numbersadmin.costs import counting, figures, line_pages, selectors, services
 from numbersadmin.costs.classes import Classes
 from numbersadmin.costs.ledger import computed
 from numbersadmin.costs.models import Count, LedgerLine, MonthClose, Rollup
@@ -274,3 +275,38 @@ def test_a_page_of_a_counted_account_reads_no_number(large, signed_in, november)
     assert not [
         one["sql"] for one in asked if "numberversion" in one["sql"] and "orderitem" not in one["sql"]
     ]
+
+
+# ── lines ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def lines_on(client, path):
+    """Every line of a list, from page to page, and the last page."""
+    found, rows = [], re.compile(r'<tr data-number="(\d*)" data-id="(\w+)" data-kind="(\w+)"')
+    while path:
+        page = client.get(path).text.replace("&amp;", "&")
+        found += rows.findall(page)
+        more = re.search(r'rel="next" href="([^"]+)"', page)
+        path = more and "/costs/2026-11/lines/" + more[1].replace("/costs/2026-11/lines/", "")
+    return found, page
+
+
+@pytest.mark.parametrize("account", [1, 5], indirect=True)
+@pytest.mark.parametrize(
+    "query", ["", "?cur=EUR", "?cur=unknown", "?owner=manager", "?owner=(none)&country=DE", "?labels=a,%20b"]
+)
+def test_the_lines_of_a_large_account_are_the_same(account, signed_in, november, monkeypatch, query):
+    client, path = signed_in("finance"), f"/costs/2026-11/lines/{query}"
+    lines, page = lines_on(client, path)
+    monkeypatch.setattr(counting, "SMALL", 10)
+    counting.count(account, NOW)
+    monkeypatch.setattr(line_pages, "ROWS", 7)
+    monkeypatch.setattr(line_pages, "AT_A_TIME", 5)
+    keyed, last = lines_on(client, path)
+    assert keyed == lines
+    assert lines
+    foot = re.compile(r"<tfoot.*</tfoot>", re.DOTALL)
+    if "&" not in query:
+        assert foot.findall(last) == foot.findall(page)
+    else:
+        assert "not added up here" in last

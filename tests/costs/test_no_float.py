@@ -20,7 +20,7 @@ MONEY_PATHS = [
     *sorted((ROOT / "costs").rglob("*.py")),
 ]
 IN_FORMATS = {"money", "signed_money", "bare_money", "bare_signed_money", "money_text", "micro"}
-IN_FORMATS |= {"_figure", "_money_cell", "_full"}
+IN_FORMATS |= {"figure_text", "_money_cell", "_full"}
 FLOATING = {"math", "statistics", "numpy", "cmath", "random"}
 
 
