@@ -156,7 +156,7 @@ def _known(amount: object, currency: str) -> Decimal | None:
 
 
 def figure_text(amount: Decimal, currency: str, signed: bool = False) -> str:
-    """`1,234.50` or `+1,234.50` as plain text, where the currency is named elsewhere."""
+    """`1,234.50` or `+1,234.50`, where the currency is named elsewhere."""
     shown = exact.rounded(amount, currency)
     sign = MINUS if shown < 0 else "+" if signed and shown > 0 else ""
     return f"{sign}{abs(shown):,.{exact.minor_units(currency)}f}"
@@ -169,13 +169,8 @@ def _money_cell(amount: object, currency: str, signed: bool = False, bare: bool 
     shown = exact.rounded(known, currency)
     full = "" if shown == known else format_html(' title="{} {}"', _full(known), currency)
     code = "" if bare else format_html(' <span class="cur">{}</span>', currency)
-    return format_html(
-        '<span class="money{}"{}>{}{}</span>',
-        "" if shown else " zero",
-        full,
-        figure_text(known, currency, signed),
-        code,
-    )
+    zero, figure = "" if shown else " zero", figure_text(known, currency, signed)
+    return format_html('<span class="money{}"{}>{}{}</span>', zero, full, figure, code)
 
 
 def _full(amount: Decimal) -> str:

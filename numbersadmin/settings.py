@@ -358,9 +358,8 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_BEAT_SCHEDULER = (
-    "celery.beat:Scheduler"  # no file: one torn by a kill would keep beat from starting again
-)
+# no file: one torn by a kill would keep beat from starting again
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 
 
 def every(interval: float, task: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from django.db.models import F, Q, Sum
 
 from numbersadmin.costs.models import LedgerLine
 from numbersadmin.costs.months import Month
+from numbersadmin.formats import NBSP, figure_text
 from numbersadmin.money import ZERO, Totals
 
 
@@ -18,6 +19,11 @@ class Moved:
     about: Month
     currency: str
     amount: Decimal
+
+    @property
+    def text(self) -> str:
+        """The amount with its sign, for a sentence."""
+        return f"{figure_text(self.amount, self.currency, signed=True)}{NBSP}{self.currency}"
 
 
 @dataclass(frozen=True, slots=True)

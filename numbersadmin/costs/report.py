@@ -205,12 +205,15 @@ BASIS_WORDS = {
 
 
 def basis_words(amounts: dict[Basis, Decimal]) -> list[str]:
-    """How much of the money rests on what: `96% stated by Infobip`, `4% inferred`. A trace is never 0%."""
-    total = sum(amounts.values(), ZERO)
+    """How much of the money rests on what: `96% stated by Infobip`, `4% inferred`. A trace is never 0%.
+
+    What is taken off rests on something as well, so its size counts.
+    """
+    total = sum(map(abs, amounts.values()), ZERO)
     parts: dict[str, Decimal] = {}
     for basis in Basis:
         if amounts.get(basis):
-            parts[BASIS_WORDS[basis]] = parts.get(BASIS_WORDS[basis], ZERO) + amounts[basis]
+            parts[BASIS_WORDS[basis]] = parts.get(BASIS_WORDS[basis], ZERO) + abs(amounts[basis])
     if not total or not parts:
         return []
     exact = [part * 100 / total for part in parts.values()]
