@@ -135,7 +135,7 @@ def bare_signed_money(amount: Decimal | None, currency: str) -> SafeString:
 def money_text(amount: Decimal | None, currency: str) -> str:
     """`1,234.50 EUR` as plain text, for buttons and sentences; "unknown" when it is."""
     known = _known(amount, currency)
-    return "unknown" if known is None else f"{_figure(known, currency)}{NBSP}{currency}"
+    return "unknown" if known is None else f"{figure_text(known, currency)}{NBSP}{currency}"
 
 
 @register.filter
@@ -155,7 +155,8 @@ def _known(amount: object, currency: str) -> Decimal | None:
     return Decimal(amount) if isinstance(amount, Decimal | int) and currency else None
 
 
-def _figure(amount: Decimal, currency: str, signed: bool = False) -> str:
+def figure_text(amount: Decimal, currency: str, signed: bool = False) -> str:
+    """`1,234.50` or `+1,234.50`, where the currency is named elsewhere."""
     shown = exact.rounded(amount, currency)
     sign = MINUS if shown < 0 else "+" if signed and shown > 0 else ""
     return f"{sign}{abs(shown):,.{exact.minor_units(currency)}f}"
@@ -170,13 +171,8 @@ def _money_cell(amount: object, currency: str, signed: bool = False, bare: bool 
     exact_text = f"{known:,f}".rstrip("0").rstrip(".").replace("-", MINUS)
     full = "" if shown == known else format_html(' title="{} {}"', exact_text, currency)
     code = "" if bare else format_html(' <span class="cur">{}</span>', currency)
-    return format_html(
-        '<span class="money{}"{}>{}{}</span>',
-        "" if shown else " zero",
-        full,
-        _figure(known, currency, signed),
-        code,
-    )
+    zero, figure = "" if shown else " zero", figure_text(known, currency, signed)
+    return format_html('<span class="money{}"{}>{}{}</span>', zero, full, figure, code)
 
 
 # Countries, types, capabilities, people --------------------------------

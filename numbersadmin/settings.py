@@ -376,6 +376,7 @@ CELERY_BEAT_SCHEDULE = {
     "abandon": every(15, "sync.tasks.abandon_dead"),
     "seal": every(3600, "audit.tasks.seal_daily"),
     "settle_tally": every(60, "numbers.tasks.settle_tally"),
+    "count_costs": every(SWEEP_INTERVAL_SECONDS, "costs.tasks.count"),
 }
 if SYNC_INTERVAL_SECONDS:
     CELERY_BEAT_SCHEDULE["sync"] = every(SYNC_INTERVAL_SECONDS, "sync.tasks.sync_periodically")

@@ -10,11 +10,11 @@ from django.db.models import Q
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.costs import late
 from numbersadmin.costs.charges import charges
-from numbersadmin.costs.figures import Figures
+from numbersadmin.costs.digest import Figures
 from numbersadmin.costs.ledger import Records
 from numbersadmin.costs.models import Waiver
 from numbersadmin.costs.months import Month
-from numbersadmin.costs.possessions import held_among
+from numbersadmin.costs.possessions import held_with
 from numbersadmin.costs.rates import converted, currencies_to
 from numbersadmin.formats import money_text, when
 from numbersadmin.numbers.models import OwnedNumber
@@ -171,5 +171,5 @@ def _doubtful(known: Records, month: Month) -> int:
     went = Q(ended_from__lt=start, ended_to__gte=start)
     near = set(OwnedNumber.objects.filter(came | went).values_list("id", flat=True))
     return sum(
-        not charges(held.possession, month, month, known.calendar) for held in held_among(near, known.listed)
+        not charges(held.possession, month, month, known.calendar) for held in held_with(near, known.listed)
     )

@@ -7,10 +7,10 @@ from typing import Any
 
 from django import forms
 
-from numbersadmin.costs.figures import totals_in
+from numbersadmin.costs.digest import totals_in
 from numbersadmin.costs.ledger import Records
 from numbersadmin.costs.months import Month
-from numbersadmin.costs.possessions import Subject, held_among
+from numbersadmin.costs.possessions import Subject, held_with
 from numbersadmin.numbers.models import OwnedNumber
 
 CURRENCY = r"^[A-Za-z]{3}$"
@@ -113,4 +113,4 @@ class CorrectionForm(AmountForm):
             raise forms.ValidationError(
                 "Several countries have this number. Open its page, and correct it there."
             )
-        return next(held.subject for held in held_among([found[0][0]], self.known.listed))
+        return next(held.subject for held in held_with([found[0][0]], self.known.listed))

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from numbersadmin.costs import closing, reopening, tasks
 from numbersadmin.costs.close_forms import CloseForm, ReasonForm
 from numbersadmin.costs.closing import AlreadyClosed, CannotClose, Moved
-from numbersadmin.costs.figures import totals_in
+from numbersadmin.costs.digest import totals_in
 from numbersadmin.costs.ledger import Records, State
 from numbersadmin.costs.models import AskState, ReopenAsk
 from numbersadmin.costs.months import Month

@@ -17,7 +17,7 @@ from numbersadmin.accounts.models import User
 from numbersadmin.audit.services import record
 from numbersadmin.costs import charges, checklist
 from numbersadmin.costs.checklist import Item, Weight
-from numbersadmin.costs.figures import Digest, Figures, digest_of, totals_in
+from numbersadmin.costs.digest import Digest, Figures, digest_of, totals_in
 from numbersadmin.costs.ledger import Entry, Records, entry_of, posted_lines, statement, take_turn
 from numbersadmin.costs.models import Action, LedgerLine, MonthClose, Origin
 from numbersadmin.costs.months import Month

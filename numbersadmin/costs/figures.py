@@ -1,115 +1,128 @@
-"""What a month's lines add up to, and the digest by which anybody can tell that they are still the same."""
+"""Sums of months as they stand now: of what is computed and of what the ledger has, from the database in one pass."""
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping
-from decimal import Decimal
-from typing import Any
+from collections import defaultdict
+from collections.abc import Collection, Iterator
 
-from numbersadmin.costs.charges import Basis
-from numbersadmin.costs.ledger import Entry
-from numbersadmin.money import ZERO, Totals, from_micro, to_micro
+from django.db.models import Count, Q, QuerySet, Sum
 
-_written = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+from numbersadmin.costs import report
+from numbersadmin.costs.bridge import RENTS, Change, Part, changes
+from numbersadmin.costs.charges import Basis, Kind, Stretch, stretches
+from numbersadmin.costs.classes import Classes
+from numbersadmin.costs.ledger import Entry, Records, computed, statement
+from numbersadmin.costs.models import LedgerLine
+from numbersadmin.costs.months import Month
+from numbersadmin.costs.pairs import frozen_differences
+from numbersadmin.costs.possessions import held_among, held_between
+from numbersadmin.costs.report import BASIS, BRIDGE, TOTAL, UNPRICED, Adder, Figures
+from numbersadmin.money import ZERO
+from numbersadmin.numbers.models import OwnedNumber
 
 
-class Figures:
-    """What lines add up to, counted one by one.
+def figures(
+    known: Records, first: Month, last: Month, groupings: Collection[str], *, shown: Month | None, alike: bool
+) -> Figures:
+    """Figures of the months from one to another, which may be one ahead, split by these groupings.
 
-    `open_prices` are lines without an amount whose number is not in `waived`; `inferred` is how many lines are.
+    Differences to the month before are there for the month `shown` and every open one, without it for every one.
+    `alike`: let the database put numbers alike together first, which pays for many numbers.
     """
-
-    def __init__(self, waived: frozenset[int] = frozenset()) -> None:
-        self.waived = waived
-        self.lines = self.unpriced = self.open_prices = self.corrections = self.inferred = 0
-        self._totals: dict[str, Decimal] = {}
-        self._inferred: dict[str, Decimal] = {}
-
-    def add(self, entry: Entry) -> None:
-        """Count one line."""
-        charge = entry.charge
-        self.lines += 1
-        self.corrections += entry.corrects is not None or charge.basis in (Basis.MANUAL, Basis.INVOICE)
-        if charge.amount is None:
-            self.unpriced += 1
-            self.open_prices += charge.number_id not in self.waived
-            return
-        self._totals[charge.currency] = self._totals.get(charge.currency, ZERO) + charge.amount
-        if charge.basis is Basis.INFERRED:
-            self.inferred += 1
-            self._inferred[charge.currency] = self._inferred.get(charge.currency, ZERO) + charge.amount
-
-    @property
-    def totals(self) -> Totals:
-        """Currency -> exact sum of the lines with an amount."""
-        return Totals(self._totals)
-
-    @property
-    def inferred_totals(self) -> Totals:
-        """How much of it is inferred."""
-        return Totals(self._inferred)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """As a close keeps them, and as the page on which it is confirmed carries them."""
-        return {"totals": plain(self.totals), "lines": self.lines, "unpriced": self.unpriced}
+    found = Figures()
+    start = max(first, first_open(known))
+    if start <= last:
+        _add_open(found, known, start, last, groupings, alike)
+    add_posted(found, first, last, groupings)
+    for index in range(first.index, min(start.index, last.index + 1)):
+        if shown in (None, Month(index)) and known.frozen(Month(index - 1)):
+            for (currency, part, amount), numbers in frozen_differences(known, Month(index)):
+                found.add(index, BRIDGE, currency, part, report.Sum(numbers, 0, amount))
+    return found
 
 
-def plain(totals: Totals) -> dict[str, str]:
-    """Totals as JSON has them: currency -> amount with 6 decimals."""
-    return {currency: f"{from_micro(to_micro(amount)):f}" for currency, amount in totals.items()}
+def _add_open(
+    found: Figures, known: Records, first: Month, last: Month, groupings: Collection[str], alike: bool
+) -> None:
+    """Add what is computed for months that are not closed."""
+    adder = Adder(first, last, groupings)
+    posted = first.previous if known.frozen(first.previous) else None
+
+    classes = Classes(known, first, last, posted)
+    if alike:
+        for one in classes:
+            if one.by in groupings:
+                adder.group(one.by, one.value, one.found, one.times)
+            elif not one.by:
+                adder.whole(one.found, one.seen_in, one.times, one.posted if posted else None)
+    numbers = classes.others if alike else classes.all
+    lines = _charged_in(posted, numbers) if posted else {}
+    for held in held_among(numbers, known.listed):
+        of_it = stretches(held.possession, first, last, known.calendar)
+        seen_in = known.calendar.index(held.possession.acquired_to)
+        adder.add(held.subject, of_it, seen_in, lines.get(held.subject.id, []) if posted else None)
+    adder.into(found)
 
 
-def totals_in(written: Mapping[str, str]) -> Totals:
-    """The totals that `plain` has written; ArithmeticError, TypeError or ValueError for anything else."""
-    return Totals({currency: Decimal(amount) for currency, amount in written.items()})
+def _charged_in(month: Month, numbers: QuerySet[OwnedNumber]) -> dict[int | None, list[Stretch]]:
+    """What the ledger charges for these numbers in a month, corrections apart."""
+    found: dict[int | None, list[Stretch]] = defaultdict(list)
+    rows = LedgerLine.objects.filter(month=str(month), owned_number__in=numbers.order_by().values("id"))
+    columns = ("owned_number_id", "kind", "amount", "currency", "basis", "per_month")
+    for number, kind, amount, currency, basis, full in rows.exclude(kind=Kind.ADJUSTMENT).values_list(
+        *columns
+    ):
+        found[number].append(Stretch(Kind(kind), 0, 0, amount, currency, Basis(basis), full))
+    return found
 
 
-class Digest:
-    """SHA-256 over lines in the order of `ledger.statement`, each as one row of JSON; amounts in micro-units."""
-
-    def __init__(self) -> None:
-        self._sha = hashlib.sha256()
-
-    def add(self, entry: Entry) -> None:
-        """Take in one line: all that it says, but not where it is stored."""
-        self._sha.update(_written(_canonical(entry)).encode() + b"\n")
-
-    @property
-    def text(self) -> str:
-        """64 hexadecimal digits."""
-        return self._sha.hexdigest()
+def first_open(known: Records) -> Month:
+    """The month with which computing begins: months are closed in turn, and what is before it is in the ledger."""
+    frozen = [month for month in known.closes if known.frozen(month)]
+    return max(frozen).next if frozen else known.first or known.current
 
 
-def digest_of(entries: Iterable[Entry]) -> str:
-    """The digest of these lines."""
-    digest = Digest()
-    for entry in entries:
-        digest.add(entry)
-    return digest.text
+def add_posted(found: Figures, first: Month, last: Month, groupings: Collection[str]) -> None:
+    """Add what the ledger has of these months: all lines of those that are closed, and every correction."""
+    rows = LedgerLine.objects.filter(month__gte=str(first), month__lte=str(last))
+    for month, currency, basis, one in _sums(rows, "basis"):
+        found.add(month, TOTAL, currency, "", one)
+        if one.amount:
+            found.add(month, BASIS, currency, basis, report.Sum(one.numbers, 0, one.amount))
+    corrections = LedgerLine.objects.filter(
+        kind=Kind.ADJUSTMENT, month__gte=str(first.previous), month__lte=str(last)
+    )
+    for month, currency, one in _sums(corrections):
+        for index, sign in ((month, 1), (month + 1, -1)):
+            if first.index <= index <= last.index:
+                found.add(index, BRIDGE, currency, Part.CORRECTIONS, report.Sum(0, 0, one.amount * sign))
+    for by in groupings:
+        for month, currency, value, one in _sums(rows, by):
+            found.add(month, by, currency, value if isinstance(value, str) else ", ".join(value), one)
+    unknown = rows.filter(amount=None).values("month").order_by()
+    for row in unknown.annotate(numbers=Count("owned_number", distinct=True)):
+        found.add(Month.parse(row["month"]).index, UNPRICED, "", "", report.Sum(row["numbers"]))
 
 
-def _canonical(entry: Entry) -> list[Any]:
-    charge, subject = entry.charge, entry.subject
-    return [
-        str(charge.month),
-        charge.kind,
-        subject.id,
-        subject.number_key,
-        subject.number,
-        subject.country,
-        subject.type,
-        subject.capabilities,
-        subject.shared,
-        subject.labels,
-        subject.owner,
-        subject.cost_centre,
-        None if charge.amount is None else to_micro(charge.amount),
-        charge.currency,
-        charge.basis,
-        charge.period_start.isoformat(),
-        charge.period_end.isoformat(),
-        None if charge.per_month is None else to_micro(charge.per_month),
-        charge.note,
-        str(entry.corrects) if entry.corrects else "",
-    ]
+def _sums(rows: QuerySet[LedgerLine], *split: str) -> Iterator[tuple]:
+    counted = rows.values("month", "currency", *split).order_by()
+    figures = {
+        "numbers": Count("id", filter=Q(kind__in=RENTS)),
+        "unpriced": Count("id", filter=Q(amount=None)),
+        "sum": Sum("amount"),
+    }
+    for row in counted.annotate(**figures):
+        one = report.Sum(row["numbers"], row["unpriced"], row["sum"] or ZERO)
+        yield Month.parse(row["month"]).index, row["currency"], *(row[name] for name in split), one
+
+
+def differences(known: Records, month: Month) -> Iterator[Change]:
+    """Why a month costs another amount than the one before, number by number; `month` may be one ahead."""
+    start = known.calendar.start(month)
+    seen = set(OwnedNumber.objects.filter(acquired_to__lt=start).values_list("id", flat=True))
+    return changes(lines_of(known, month.previous), lines_of(known, month), seen)
+
+
+def lines_of(known: Records, month: Month) -> Iterator[Entry]:
+    """The statement of a month, or what the next one will cost if nothing changes."""
+    if month <= known.current:
+        return statement(known, month)
+    return computed(held_between(month, month, known.calendar, known.listed), month, known.calendar)

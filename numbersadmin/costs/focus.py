@@ -15,7 +15,7 @@ from typing import Any
 from django.conf import settings
 
 from numbersadmin.costs.charges import Kind
-from numbersadmin.costs.figures import totals_in
+from numbersadmin.costs.digest import totals_in
 from numbersadmin.costs.ledger import Entry, Records, State, statement
 from numbersadmin.costs.months import Calendar, Month
 from numbersadmin.export import BOM, plain

@@ -19,7 +19,7 @@ from numbersadmin.costs.charges import Charge, charges
 from numbersadmin.costs.ledger import Records
 from numbersadmin.costs.models import LedgerLine, Origin
 from numbersadmin.costs.months import Month
-from numbersadmin.costs.possessions import Held, Subject, held_among
+from numbersadmin.costs.possessions import Held, Subject, held_with
 from numbersadmin.costs.posting import CannotCorrect, Correction, post_corrections
 from numbersadmin.formats import when
 from numbersadmin.money import ZERO, Totals
@@ -138,7 +138,7 @@ def proposals(known: Records, among: set[int] | None = None) -> list[Proposal]:
         return []
     ledger = _ledger(ids)
     found = [
-        proposal for held in held_among(ids, known.listed) for proposal in _of(held, months, ledger, known)
+        proposal for held in held_with(ids, known.listed) for proposal in _of(held, months, ledger, known)
     ]
     found.sort(key=lambda one: (one.month, one.subject.id or 0, one.currency))
     return _explained(found, known)

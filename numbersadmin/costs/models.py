@@ -9,6 +9,7 @@ from django.db.models import F, Q
 
 from numbersadmin.accounts.models import User
 from numbersadmin.costs.charges import Basis, Kind
+from numbersadmin.costs.months import Month
 from numbersadmin.money import MoneyField
 from numbersadmin.numbers.models import OwnedNumber
 
@@ -241,3 +242,57 @@ class MonthTurn(models.Model):
 
     def __str__(self) -> str:
         return self.month
+
+
+class MonthNote(models.Model):
+    """What people want to be remembered about a month: `moved the hotline to new numbers`."""
+
+    month = models.CharField(max_length=_MONTH)
+    text = models.CharField(max_length=200)
+    by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="month_notes")
+    at = models.DateTimeField()
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=~Q(text=""), name="month_note_has_text")]
+        indexes = [models.Index(fields=["month", "id"], name="month_note_by_month")]
+
+    def __str__(self) -> str:
+        return f"note on {self.month}"
+
+    @property
+    def label(self) -> str:
+        """The month as people write it."""
+        return Month.parse(self.month).label
+
+
+class Count(models.Model):
+    """The figures of one month as they were counted at `at`; a count is current as long as `seen` is what there is.
+
+    Only large accounts have any (counting.py): everything here can be made anew, and is replaced as a whole.
+    """
+
+    month = models.CharField(max_length=_MONTH, unique=True)
+    at = models.DateTimeField()
+    seen = models.CharField(max_length=200)  # how far everything was that the figures rest on
+
+    def __str__(self) -> str:
+        return f"count of {self.month}"
+
+
+class Rollup(models.Model):
+    """One figure of a counted month: what it is split by, the currency and the value (report.py)."""
+
+    count = models.ForeignKey(Count, on_delete=models.CASCADE, related_name="rollups", db_index=False)
+    by = models.CharField(max_length=20)
+    currency = models.CharField(max_length=10)
+    value = models.TextField()
+    numbers = models.BigIntegerField()
+    unpriced = models.BigIntegerField()
+    amount = MoneyField()
+
+    class Meta:
+        indexes = [models.Index(fields=["count", "by"], name="rollup_by_count")]
+
+    def __str__(self) -> str:
+        return f"{self.by} {self.value} of {self.count_id}"

@@ -15,15 +15,14 @@ from numbersadmin.costs.months import Calendar, Month
 from numbersadmin.numbers.models import AcquiredBasis, NumberVersion, OwnedNumber, Status
 from numbersadmin.sync.models import RunStatus, SyncRun
 
-_PRICE = (
+PRICE = (
     "owned_number_id valid_from valid_to not_before"
     " price_per_month setup_price initial_month_price currency source"
 ).split()
-_NUMBER = (
+NUMBER = (
     "id number_key number country type capabilities shared labels cost_centre owner__username"
     " status missing_since acquired_at acquired_from acquired_to acquired_basis ended_from ended_to bought_again"
 ).split()
-READ_AT_ONCE = 4_000
 NAMED_AT_ONCE = 5_000
 _CERTAIN = frozenset({AcquiredBasis.PURCHASED_HERE, AcquiredBasis.STATED})
 
@@ -77,60 +76,53 @@ def records_begin() -> datetime | None:
 
 
 def held_between(first: Month, last: Month, calendar: Calendar, listed: datetime | None) -> Iterator[Held]:
-    """Possessions that may be charged for in these months, by id; two queries for each `READ_AT_ONCE` of them."""
+    """Possessions that may be charged for in these months, by id; in two queries."""
     start, end = calendar.start(first), calendar.end(last)
     begun = Q(acquired_to__lt=end) | Q(acquired_from__lt=end) | Q(acquired_at__lt=end)
-    return _held(OwnedNumber.objects.filter(begun, ~Q(status=Status.ENDED) | Q(ended_to__gte=start)), listed)
+    return held_among(
+        OwnedNumber.objects.filter(begun, ~Q(status=Status.ENDED) | Q(ended_to__gte=start)), listed
+    )
 
 
 def held_of(number: str, country: str, listed: datetime | None) -> Iterator[Held]:
     """Every possession of one phone number, by id; in two queries."""
-    return _held(OwnedNumber.objects.filter(number=number, country=country), listed)
+    return held_among(OwnedNumber.objects.filter(number=number, country=country), listed)
 
 
-def held_among(ids: Iterable[int], listed: datetime | None) -> Iterator[Held]:
+def held_with(ids: Iterable[int], listed: datetime | None) -> Iterator[Held]:
     """The possessions with these ids, by id; two queries for each so many that a database takes as parameters."""
     ordered = sorted(ids)
     for at in range(0, len(ordered), NAMED_AT_ONCE):
-        yield from _held(OwnedNumber.objects.filter(id__in=ordered[at : at + NAMED_AT_ONCE]), listed)
+        yield from held_among(OwnedNumber.objects.filter(id__in=ordered[at : at + NAMED_AT_ONCE]), listed)
 
 
-def _held(numbers: QuerySet[OwnedNumber], listed: datetime | None) -> Iterator[Held]:
-    """A part at a time, so that a million of them need no more memory than one part."""
+def held_among(numbers: QuerySet[OwnedNumber], listed: datetime | None) -> Iterator[Held]:
+    """These possessions, by id; in two queries."""
     before = OwnedNumber.objects.filter(
         number=OuterRef("number"), country=OuterRef("country"), id__lt=OuterRef("id"), status=Status.ENDED
     )
-    rows = numbers.annotate(bought_again=Exists(before)).order_by("id").values_list(*_NUMBER)
-    after = 0
-    while part := list(rows.filter(id__gt=after)[:READ_AT_ONCE]):
-        last = part[-1][0]
-        prices = _prices_of(numbers.filter(id__gt=after, id__lte=last))
-        for row in part:
-            if versions_of := prices.get(row[0]):
-                yield _held_row(row, versions_of, listed)
-        if len(part) < READ_AT_ONCE:
-            return
-        after = last
+    numbers_read = numbers.annotate(bought_again=Exists(before)).order_by("id").values_list(*NUMBER)
+    of_these = NumberVersion.objects.filter(owned_number__in=numbers.order_by().values("id"))
+    versions = of_these.order_by("owned_number_id", "valid_from").values_list(*PRICE).iterator()
+    prices = groupby(versions, itemgetter(0))
+    at, rows = next(prices, (0, iter(())))
+    for row in numbers_read.iterator():
+        while at < row[0] and (further := next(prices, None)):
+            at, rows = further
+        if at == row[0]:
+            yield held_row(row, tuple(map(price_of, rows)), listed)
 
 
-def _prices_of(numbers: QuerySet[OwnedNumber]) -> dict[int, tuple[Price, ...]]:
-    """Id of an owned number -> its prices, the oldest first."""
-    versions: Iterable[tuple[Any, ...]] = (
-        NumberVersion.objects.filter(owned_number__in=numbers.order_by().values("id"))
-        .order_by("owned_number_id", "valid_from")
-        .values_list(*_PRICE)
-    )
-    return {number: tuple(map(_price, rows)) for number, rows in groupby(versions, itemgetter(0))}
-
-
-def _price(row: tuple[Any, ...]) -> Price:
+def price_of(row: tuple[Any, ...]) -> Price:
+    """The price in a version, from a row with the columns `PRICE`."""
     _, since, until, not_before, monthly, setup, initial, currency, source = row
     if not currency:  # an amount of nothing that can be named is unknown
         monthly = setup = initial = None
     return Price(since, until, not_before, monthly, setup, initial, currency, quoted=source == "purchase")
 
 
-def _held_row(row: tuple[Any, ...], prices: tuple[Price, ...], listed: datetime | None) -> Held:
+def held_row(row: tuple[Any, ...], prices: tuple[Price, ...], listed: datetime | None) -> Held:
+    """A possession from a row with the columns `NUMBER`, and its prices."""
     (pk, key, number, country, kind, capabilities, shared, labels, cost_centre, owner, *rest) = row
     status, missing, *when, again = rest
     at, after, seen, basis, ended_from, ended_to = when

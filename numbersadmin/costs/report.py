@@ -1,16 +1,18 @@
 """Adds charges up: per currency, per month and per group, in one pass over the possessions.
 
 Pure, like charges.py. A sum never crosses currencies, and what has no price is counted, not taken for 0.
+Where it comes from, and how it is kept for large accounts, is no matter here: figures.py, counting.py.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from itertools import accumulate
 
-from numbersadmin.costs.charges import Basis, Kind, Stretch, stretches
-from numbersadmin.costs.months import Calendar, Month
-from numbersadmin.costs.possessions import Held, Subject
+from numbersadmin.costs.bridge import Difference, Line, Part, explain
+from numbersadmin.costs.charges import Basis, Kind, Stretch
+from numbersadmin.costs.months import Month
+from numbersadmin.costs.possessions import Subject
 from numbersadmin.formats import MINUS
 from numbersadmin.money import ZERO, Totals, rounded_lines
 
@@ -24,113 +26,164 @@ GROUPINGS: dict[str, Callable[[Subject], str]] = {
 }
 """What a month can be split by. Several capabilities or labels are one group, that of the whole set."""
 
+# What is counted beside the groupings: everything together, by how it is known (Basis), what changed since the
+# month before (bridge.Part), and how many numbers have a charge without an amount.
+TOTAL, BASIS, BRIDGE, UNPRICED = "total", "basis", "bridge", "unpriced"
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, order=True)
 class Sum:
-    """What a group of numbers costs in a month and in the one before, in one currency.
+    """What a group of numbers costs in a month, in one currency.
 
-    `numbers` are those charged for in the month; `unpriced` of them have a charge without an amount.
+    `numbers` are those with a rent for the month; `unpriced` counts the charges without an amount.
     """
 
     numbers: int = 0
     unpriced: int = 0
     amount: Decimal = ZERO
-    before: Decimal = ZERO
 
     def __add__(self, other: "Sum") -> "Sum":
-        return Sum(
-            self.numbers + other.numbers,
-            self.unpriced + other.unpriced,
-            self.amount + other.amount,
-            self.before + other.before,
-        )
+        return Sum(self.numbers + other.numbers, self.unpriced + other.unpriced, self.amount + other.amount)
+
+    def __bool__(self) -> bool:
+        return bool(self.numbers or self.unpriced or self.amount)
 
 
-@dataclass(slots=True)
-class Report:
-    """The month `last`, split by one grouping, and each month's totals since `first`.
+class Figures:
+    """Sums of months: month, what they are split by, currency and value.
 
-    Keys of `groups` are (currency, value); charges without a known currency are under the empty one.
+    Charges without a known currency are under the empty one.
     """
 
-    first: Month
-    last: Month
-    groups: dict[tuple[str, str], Sum] = field(default_factory=dict)
-    by_basis: dict[str, dict[Basis, Decimal]] = field(default_factory=dict)
-    unpriced: int = 0
-    _steps: dict[str, list[Decimal]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._sums: dict[tuple[int, str], dict[tuple[str, str], Sum]] = defaultdict(dict)
 
-    def add(self, group: str, found: list[Stretch]) -> None:
-        """Count one possession's charges."""
-        unpriced = False
-        for stretch in found:
-            now = stretch.last == self.last.index
-            if stretch.amount is not None:
-                self._step(stretch, stretch.amount)
-            if not now and not stretch.first < self.last.index <= stretch.last + 1:
-                continue
-            total = self.groups.setdefault((stretch.currency, group), Sum())
-            if now:
-                self._count(total, stretch)
-                unpriced = unpriced or stretch.amount is None
-            if stretch.first < self.last.index and stretch.amount is not None:
-                total.before += stretch.amount
-        self.unpriced += unpriced
+    def add(self, month: int, by: str, currency: str, value: str, one: Sum) -> None:
+        """Add to a figure of the month with this index."""
+        group = self._sums[month, by]
+        group[currency, value] = group.get((currency, value), Sum()) + one
 
-    def _count(self, total: Sum, stretch: Stretch) -> None:
-        total.numbers += stretch.kind is not Kind.SETUP
-        if stretch.amount is None:
-            total.unpriced += 1
-            return
-        total.amount += stretch.amount
-        bases = self.by_basis.setdefault(stretch.currency, {})
-        bases[stretch.basis] = bases.get(stretch.basis, ZERO) + stretch.amount
+    def of(self, month: Month, by: str) -> dict[tuple[str, str], Sum]:
+        """(currency, value) -> sum; without what is nothing at all."""
+        return {key: one for key, one in self._sums.get((month.index, by), {}).items() if one}
 
-    def _step(self, stretch: Stretch, amount: Decimal) -> None:
-        """Trend as steps up and down, so that a year costs no more than the changes in it."""
-        if (steps := self._steps.get(stretch.currency)) is None:
-            steps = self._steps[stretch.currency] = [ZERO] * (self.last.index - self.first.index + 2)
-        steps[stretch.first - self.first.index] += amount
-        steps[stretch.last + 1 - self.first.index] -= amount
+    def __iter__(self) -> Iterator[tuple[int, str, str, str, Sum]]:
+        for (month, by), group in self._sums.items():
+            yield from ((month, by, *key, one) for key, one in group.items() if one)
 
-    @property
-    def currencies(self) -> list[str]:
-        """Those charged in this month or the one before, the one with the most numbers first."""
-        sums = self.totals
-        return sorted(sums, key=lambda currency: (-sums[currency].numbers, currency))
+    def take(self, other: "Figures") -> None:
+        """Add all figures of another count, of other months."""
+        for figure in other:
+            self.add(*figure)
 
-    @property
-    def totals(self) -> dict[str, Sum]:
+    def in_month(self, month: Month) -> Iterator[tuple[str, str, str, Sum]]:
+        """Every figure of one month: what it is split by, currency, value and sum."""
+        for by in (*GROUPINGS, TOTAL, BASIS, BRIDGE, UNPRICED):
+            yield from ((by, *key, one) for key, one in self.of(month, by).items())
+
+    def totals(self, month: Month) -> dict[str, Sum]:
         """Currency -> everything together."""
-        found: dict[str, Sum] = {}
-        for (currency, _), total in self.groups.items():
-            if currency:
-                found[currency] = found.get(currency, Sum()) + total
-        return found
+        return {currency: one for (currency, _), one in self.of(month, TOTAL).items() if currency}
 
-    @property
-    def amounts(self) -> Totals:
+    def amounts(self, month: Month) -> Totals:
         """Currency -> exact total of the month."""
-        return Totals({currency: total.amount for currency, total in self.totals.items() if total.numbers})
+        return Totals({currency: one.amount for currency, one in self.totals(month).items()})
 
-    def trend(self, currency: str) -> list[tuple[Month, Decimal]]:
-        """Each month with its total in one currency, oldest first."""
-        steps = self._steps.get(currency, [ZERO] * (self.last.index - self.first.index + 2))
-        return [(self.first.plus(at), total) for at, total in enumerate(accumulate(steps[:-1]))]
+    def unpriced(self, month: Month) -> int:
+        """How many numbers have a charge without an amount."""
+        return sum(one.numbers for one in self.of(month, UNPRICED).values())
 
-    def of(self, currency: str) -> list[tuple[str, Sum]]:
-        """The groups of one currency, the dearest first."""
-        found = [(group, total) for (code, group), total in self.groups.items() if code == currency]
-        return sorted(found, key=lambda one: (-one[1].amount, -one[1].before, one[0]))
+    def bases(self, month: Month, currency: str) -> dict[Basis, Decimal]:
+        """How much of the money rests on what."""
+        found = self.of(month, BASIS).items()
+        return {Basis(value): one.amount for (code, value), one in found if code == currency}
+
+    def bridge(self, month: Month, currency: str) -> dict[Part, Sum]:
+        """Why the month costs another amount than the one before."""
+        found = self.of(month, BRIDGE)
+        return {part: found[currency, part] for part in Part if (currency, part) in found}
 
 
-def report(holdings: Iterable[Held], first: Month, last: Month, by: str, calendar: Calendar) -> Report:
-    """Add up what these possessions cost."""
-    found = Report(first, last)
-    group = GROUPINGS[by]
-    for held in holdings:
-        found.add(group(held.subject), stretches(held.possession, first, last, calendar))
-    return found
+class Adder:
+    """Adds stretches up to figures of the months from `first` to `last`, split by these groupings."""
+
+    def __init__(self, first: Month, last: Month, groupings: Iterable[str]) -> None:
+        self._first, self._last = first.index, last.index
+        self._groupings = [(by, GROUPINGS[by]) for by in groupings]
+        self._steps: dict[tuple[str, str, str], dict[int, Sum]] = defaultdict(dict)
+        self._single = Figures()  # what is not the same for several months
+
+    def add(
+        self, subject: Subject, found: list[Stretch], seen_in: int, posted: Sequence[Line] | None = None
+    ) -> None:
+        """Count what is charged for a possession; the parameters are those of `whole`."""
+        for by, value_of in self._groupings:
+            self.group(by, value_of(subject), found, 1)
+        self.whole(found, seen_in, 1, posted)
+
+    def group(self, by: str, value: str, found: list[Stretch], times: int) -> None:
+        """Count what is charged for so many possessions that have this value, as part of that group alone."""
+        for one in found:
+            numbers = 0 if one.kind is Kind.SETUP else times
+            self._run(one, by, value, numbers, 0 if one.amount is not None else times)
+
+    def whole(
+        self, found: list[Stretch], seen_in: int, times: int, posted: Sequence[Line] | None = None
+    ) -> None:
+        """Count what is charged for so many possessions alike as part of everything: `found` has their sums.
+
+        `seen_in` is the month in which they were first seen (bridge.explain), `posted` what was charged in the month
+        before the first; without it nothing is said about that change.
+        """
+        unpriced: set[int] = set()
+        self.group(TOTAL, "", found, times)
+        for one in found:
+            if one.amount is None:
+                self._count_unpriced(one, unpriced, times)
+            else:
+                self._run(one, BASIS, one.basis, 0 if one.kind is Kind.SETUP else times, 0)
+        self._explain(found, seen_in, times)
+        if posted is not None:
+            after = [one for one in found if one.first <= self._first]
+            self._change(self._first, explain(posted, after, returned=seen_in < self._first), times)
+
+    def _run(self, stretch: Stretch, by: str, value: str, numbers: int, unpriced: int) -> None:
+        """A figure that is the same from one month to another is a step up and a step down."""
+        steps = self._steps[by, stretch.currency, value]
+        for month, sign in ((stretch.first, 1), (stretch.last + 1, -1)):
+            step = steps.setdefault(month, Sum())
+            step.numbers += numbers * sign
+            step.unpriced += unpriced * sign
+            step.amount += (stretch.amount or ZERO) * sign
+
+    def _count_unpriced(self, stretch: Stretch, counted: set[int], times: int) -> None:
+        """A number is counted once a month, whichever of its charges has no amount."""
+        for month in set(range(stretch.first, stretch.last + 1)) - counted:
+            counted.add(month)
+            self._single.add(month, UNPRICED, "", "", Sum(times))
+
+    def _explain(self, found: list[Stretch], seen_in: int, times: int) -> None:
+        """What changed from month to month: only where a stretch begins or has ended can anything."""
+        for month in {one.first for one in found} | {one.last + 1 for one in found}:
+            if self._first < month <= self._last:
+                before = [one for one in found if one.first < month <= one.last + 1]
+                after = [one for one in found if one.first <= month <= one.last]
+                self._change(month, explain(before, after, returned=seen_in < month), times)
+
+    def _change(self, month: int, found: Iterable[Difference], times: int) -> None:
+        for currency, part, amount in found:
+            self._single.add(month, BRIDGE, currency, part, Sum(times, 0, amount))
+
+    def into(self, figures: Figures) -> None:
+        """Add everything counted to figures."""
+        for (by, currency, value), steps in self._steps.items():
+            running = Sum()
+            for month in range(self._first, self._last + 1):
+                if (step := steps.get(month)) is not None:
+                    running = running + step
+                if running:
+                    figures.add(month, by, currency, value, running)
+        figures.take(self._single)
 
 
 def signed_percent(change: Decimal, before: Decimal) -> str:
@@ -152,12 +205,15 @@ BASIS_WORDS = {
 
 
 def basis_words(amounts: dict[Basis, Decimal]) -> list[str]:
-    """How much of the money rests on what: `96% stated by Infobip`, `4% inferred`. A trace is never 0%."""
-    total = sum(amounts.values(), ZERO)
+    """How much of the money rests on what: `96% stated by Infobip`, `4% inferred`. A trace is never 0%.
+
+    What is taken off rests on something as well, so its size counts.
+    """
+    total = sum(map(abs, amounts.values()), ZERO)
     parts: dict[str, Decimal] = {}
     for basis in Basis:
         if amounts.get(basis):
-            parts[BASIS_WORDS[basis]] = parts.get(BASIS_WORDS[basis], ZERO) + amounts[basis]
+            parts[BASIS_WORDS[basis]] = parts.get(BASIS_WORDS[basis], ZERO) + abs(amounts[basis])
     if not total or not parts:
         return []
     exact = [part * 100 / total for part in parts.values()]

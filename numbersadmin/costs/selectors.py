@@ -4,17 +4,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from numbersadmin.costs import counting
 from numbersadmin.costs.charges import Kind
-from numbersadmin.costs.chart import Chart, chart
-from numbersadmin.costs.ledger import Records, statement
-from numbersadmin.costs.models import MonthClose
+from numbersadmin.costs.corrected import Corrected, corrected
+from numbersadmin.costs.counting import NotCounted
+from numbersadmin.costs.forecast import Forecast, Step, forecast, steps
+from numbersadmin.costs.ledger import Records, State, statement
+from numbersadmin.costs.models import MonthClose, MonthNote
 from numbersadmin.costs.months import Month
-from numbersadmin.costs.possessions import billing_calendar, held_between, last_list, records_begin
-from numbersadmin.costs.report import GROUPINGS, Report, Sum, basis_words, report, signed_percent
+from numbersadmin.costs.possessions import billing_calendar, last_list, records_begin
+from numbersadmin.costs.report import GROUPINGS, Figures, Sum, basis_words, signed_percent
+from numbersadmin.costs.trend import SPANS, Trend, trend
+from numbersadmin.costs.waterfall import Waterfall, waterfall
 from numbersadmin.money import ZERO, rounded, rounded_lines
 
 __all__ = ["Kind", "Month", "Records", "statement"]  # of other files, open to other apps
-TREND_MONTHS = 12
 GROUPS_SHOWN = 10
 NONE = "(none)"
 """How a filter names the group without a value, as the list of owned numbers does."""
@@ -28,6 +32,12 @@ def records(now: datetime) -> Records:
     return Records(first, calendar.month(now), calendar, last_list(), begin, closes)
 
 
+def notes_between(first: Month, last: Month) -> list[MonthNote]:
+    """What people have noted about these months, in their order."""
+    notes = MonthNote.objects.filter(month__gte=str(first), month__lte=str(last))
+    return list(notes.select_related("by").order_by("month", "id"))
+
+
 # A month ------------------------------------------------------------------------------------------------------------
 
 
@@ -35,7 +45,8 @@ def records(now: datetime) -> Records:
 class CurrencyTotal:
     """All charges of a month in one currency. `before` and `change` are None in the first month on record.
 
-    A change is the difference of the two figures as they are shown, so that people can check it.
+    A change is the difference of the two figures as they are shown, so that people can check it. `year_ago` and
+    `year_change` compare with the same month of the year before, where that is on record.
     """
 
     currency: str
@@ -45,6 +56,9 @@ class CurrencyTotal:
     before: Decimal | None
     change: Decimal | None
     percent: str
+    year_ago: Decimal | None
+    year_change: Decimal | None
+    year_percent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +68,10 @@ class Group:
     value: str
     total: Sum
     amount: Decimal
+    exact_before: Decimal
     before: Decimal | None
     change: Decimal | None
+    year_ago: Decimal | None
     percent: int
     more: int = 0
 
@@ -76,30 +92,28 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class TrendRow:
-    """A month of the trend as text has it; amount None before records began."""
-
-    month: Month
-    amount: Decimal | None
-    change: Decimal | None
-
-
-@dataclass(frozen=True, slots=True)
 class MonthPage:
-    """Everything on the page of a month. Without charges `currency` is empty."""
+    """Everything on the page of a month. Without charges `currency` is empty.
+
+    `counted`: when the figures were counted, None while they are not.
+    `bridge`: why it differs from the month before, if that is on record.
+    """
 
     records: Records
     month: Month
     by: str
     currency: str
+    counted: datetime | None
     totals: list[CurrencyTotal]
     groups: list[Group]
     more: Group | None
     all_groups: bool
     unpriced: int
     bases: list[str]
-    trend: list[TrendRow]
-    chart: Chart
+    corrected: Corrected | None
+    bridge: Waterfall | None
+    forecast: Forecast | None
+    trend: Trend
 
     @property
     def total(self) -> CurrencyTotal | None:
@@ -107,14 +121,44 @@ class MonthPage:
         return next((one for one in self.totals if one.currency == self.currency), None)
 
     @property
+    def steps(self) -> list[Step]:
+        """The forecast in the chosen currency; none unless the month is the current one."""
+        return steps(self.forecast, self.currency) if self.forecast else []
+
+    @property
+    def waiting(self) -> int:
+        """How many numbers wait for approval, to be bought or cancelled, in the chosen currency."""
+        return self.forecast.waiting(self.currency) if self.forecast else 0
+
+    @property
+    def cards(self) -> int:
+        """How many figures stand on top."""
+        return len(self.totals) + bool(self.forecast)
+
+    @property
     def current(self) -> bool:
         """Is the month still running?"""
         return self.month == self.records.current
 
     @property
+    def state(self) -> State:
+        """Is it open, closed or reopened?"""
+        return self.records.state(self.month)
+
+    @property
+    def close(self) -> MonthClose | None:
+        """The newest close or reopening of the month."""
+        return self.records.closes.get(self.month)
+
+    @property
+    def year_ago(self) -> Month | None:
+        """The same month of the year before, if it is on record."""
+        return _if_on_record(self.records, self.month.plus(-12))
+
+    @property
     def previous(self) -> Month | None:
         """The month before, if it is on record."""
-        return self.month.previous if self.records.on_record(self.month.previous) else None
+        return _if_on_record(self.records, self.month.previous)
 
     @property
     def next(self) -> Month | None:
@@ -122,107 +166,184 @@ class MonthPage:
         return None if self.current else self.month.next
 
 
+def _if_on_record(known: Records, month: Month) -> Month | None:
+    return month if known.on_record(month) else None
+
+
 def month_page(
     known: Records,
     month: Month,
     *,
+    now: datetime,
     currency: str = "",
     by: str = "country",
     all_groups: bool = False,
+    span: int = SPANS[0],
     wide: bool = False,
+    wait: bool = False,
 ) -> MonthPage:
-    """The page of a month on record; an unknown currency or grouping is answered with the usual one."""
+    """The page of a month on record; an unknown currency or grouping is answered with the usual one.
+
+    Raises NotCounted for a large account whose figures are not there yet; with `wait` the page is without any then.
+    """
     by = by if by in GROUPINGS else "country"
-    first = month.plus(1 - TREND_MONTHS)
-    held = held_between(first, month, known.calendar, known.listed)
-    found = report(held, first, month, by, known.calendar)
-    currencies = found.currencies
+    first = month.plus(1 - max(span, 13))
+    last = month.next if month == known.current else month
+    counted: datetime | None = None
+    try:
+        found, counted = counting.figures(known, first, last, by=by, shown=month, now=now)
+    except NotCounted:
+        if not wait:
+            raise
+        found = Figures()
+    currencies = currencies_of(found, month)
     currency = currency if currency in currencies else next(iter(currencies), "")
-    totals = _totals(found, known)
-    groups = _groups(found, currency, known)
-    shown = len(groups) if all_groups or len(groups) <= GROUPS_SHOWN + 1 else GROUPS_SHOWN
-    trend = _trend(found, currency, known)
+    groups = _groups(found, month, by, currency, known)
+    shown_groups = len(groups) if all_groups or len(groups) <= GROUPS_SHOWN + 1 else GROUPS_SHOWN
+    rest = groups[shown_groups:]
     return MonthPage(
         records=known,
         month=month,
         by=by,
         currency=currency,
-        totals=totals,
-        groups=groups[:shown],
-        more=_together(groups[shown:], known, month) if groups[shown:] else None,
+        counted=counted,
+        totals=[_total(found, month, one, known) for one in currencies],
+        groups=groups[:shown_groups],
+        more=_together(rest) if rest else None,
         all_groups=all_groups,
-        unpriced=found.unpriced,
-        bases=basis_words(found.by_basis.get(currency, {})),
-        trend=trend,
-        chart=chart([(row.month, row.amount) for row in trend], month, wide=wide),
+        unpriced=found.unpriced(month),
+        bases=basis_words(found.bases(month, currency)),
+        corrected=corrected(found.amounts(month), month),
+        bridge=_bridge(found, month, currency, known),
+        forecast=forecast(known, found.amounts(last), now) if month == known.current else None,
+        trend=trend(found, known, month, currency, span, notes_between(month.plus(1 - span), month), wide),
     )
 
 
-def _compares(known: Records, month: Month) -> bool:
-    """Is the month before on record, so that there is something to compare with?"""
-    return known.on_record(month.previous)
+def currencies_of(found: Figures, month: Month) -> list[str]:
+    """Those charged in this month or the one before, the one with the most numbers first."""
+    now, before = found.totals(month), found.totals(month.previous)
+    sums = {currency: Sum() for currency in before} | now
+    return sorted(sums, key=lambda currency: (-sums[currency].numbers, currency))
 
 
-def _totals(found: Report, known: Records) -> list[CurrencyTotal]:
-    compares, sums = _compares(known, found.last), found.totals
-    return [
-        CurrencyTotal(
-            currency,
-            total.numbers,
-            total.unpriced,
-            total.amount,
-            total.before if compares else None,
-            _change(total.amount, total.before, currency) if compares else None,
-            signed_percent(total.amount - total.before, total.before) if compares else "",
-        )
-        for currency in found.currencies
-        for total in [sums[currency]]
-    ]
+def _total(found: Figures, month: Month, currency: str, known: Records) -> CurrencyTotal:
+    def amount_in(one: Month) -> Decimal | None:
+        return found.totals(one).get(currency, Sum()).amount if known.on_record(one) else None
+
+    total = found.totals(month).get(currency, Sum())
+    before, year_ago = amount_in(month.previous), amount_in(month.plus(-12))
+    return CurrencyTotal(
+        currency,
+        total.numbers,
+        total.unpriced,
+        total.amount,
+        before,
+        *_compared(total.amount, before, currency),
+        year_ago,
+        *_compared(total.amount, year_ago, currency),
+    )
 
 
-def _change(amount: Decimal, before: Decimal, currency: str) -> Decimal:
-    return rounded(amount, currency) - rounded(before, currency)
+def _compared(amount: Decimal, before: Decimal | None, currency: str) -> tuple[Decimal | None, str]:
+    """The change as it is shown, and in percent."""
+    if before is None:
+        return None, ""
+    change = rounded(amount, currency) - rounded(before, currency)
+    return change, signed_percent(amount - before, before)
 
 
-def _groups(found: Report, currency: str, known: Records) -> list[Group]:
+def _groups(found: Figures, month: Month, by: str, currency: str, known: Records) -> list[Group]:
     """The groups with rounded figures; each column adds up to its own rounded total, and each row across."""
-    rows = found.of(currency)
-    compares = _compares(known, found.last)
-    amounts = rounded_lines([total.amount for _, total in rows], currency)
-    befores = rounded_lines([total.before for _, total in rows], currency)
-    highest = max((total.amount for _, total in rows), default=ZERO)
+    months = (month, month.previous, month.plus(-12))
+    sums = [
+        {value: one for (code, value), one in found.of(of, by).items() if code == currency} for of in months
+    ]
+    now, before, year_ago = sums
+    values = sorted(
+        now.keys() | before.keys() | year_ago.keys(),
+        key=lambda value: (-now.get(value, Sum()).amount, -before.get(value, Sum()).amount, value),
+    )
+    exact = [[of.get(value, Sum()).amount for value in values] for of in sums]
+    amounts, befores, years_ago = (rounded_lines(column, currency) for column in exact)
+    compares, compares_year = (known.on_record(of) for of in months[1:])
+    highest = max(exact[0], default=ZERO)
     return [
         Group(
             value,
-            total,
+            now.get(value, Sum()),
             amounts[at],
+            exact[1][at],
             befores[at] if compares else None,
             amounts[at] - befores[at] if compares else None,
-            int(total.amount * 100 / highest) if highest else 0,
+            years_ago[at] if compares_year else None,
+            max(0, int(exact[0][at] * 100 / highest)) if highest > 0 else 0,
         )
-        for at, (value, total) in enumerate(rows)
+        for at, value in enumerate(values)
     ]
 
 
-def _together(groups: list[Group], known: Records, month: Month) -> Group:
+def _together(groups: list[Group]) -> Group:
     """The groups that are not shown one by one, as one row."""
-    total, compares = sum((group.total for group in groups), Sum()), _compares(known, month)
+
+    def added(amounts: list[Decimal | None]) -> Decimal | None:
+        return None if None in amounts else sum((one for one in amounts if one is not None), ZERO)
+
     return Group(
         "",
-        total,
+        sum((group.total for group in groups), Sum()),
         sum((group.amount for group in groups), ZERO),
-        sum((group.before or ZERO for group in groups), ZERO) if compares else None,
-        sum((group.change or ZERO for group in groups), ZERO) if compares else None,
+        sum((group.exact_before for group in groups), ZERO),
+        added([group.before for group in groups]),
+        added([group.change for group in groups]),
+        added([group.year_ago for group in groups]),
         min(100, sum(group.percent for group in groups)),
         more=len(groups),
     )
 
 
-def _trend(found: Report, currency: str, known: Records) -> list[TrendRow]:
-    rows: list[TrendRow] = []
-    for month, amount in found.trend(currency):
-        known_amount = amount if known.on_record(month) else None
-        before = rows[-1].amount if rows else None
-        change = None if known_amount is None or before is None else _change(amount, before, currency)
-        rows.append(TrendRow(month, known_amount, change))
-    return rows
+def _bridge(found: Figures, month: Month, currency: str, known: Records) -> Waterfall | None:
+    """The way from the month before to this one; None in the first month on record."""
+    if not currency or not known.on_record(month.previous):
+        return None
+    before, after = (found.totals(one).get(currency, Sum()).amount for one in (month.previous, month))
+    name = f"{month.short} {month.year}"
+    name += " forecast" if month > known.current else " to date" if month == known.current else ""
+    return waterfall(before, found.bridge(month, currency), after, currency, month, name)
+
+
+# The month ahead ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastPage:
+    """What the month after the current one will cost in one currency, and why."""
+
+    records: Records
+    currency: str
+    currencies: list[str]
+    counted: datetime
+    forecast: Forecast
+    bridge: Waterfall | None
+
+    @property
+    def steps(self) -> list[Step]:
+        """If nothing changes, with what is approved, with what waits."""
+        return steps(self.forecast, self.currency)
+
+    @property
+    def saves(self) -> Decimal | None:
+        """What the cancellations under way save from next month on; None without any."""
+        return self.forecast.saves.get(self.currency)
+
+
+def forecast_page(known: Records, currency: str, now: datetime) -> ForecastPage:
+    """The forecast in one currency; an unknown one is answered with the usual one."""
+    ahead = known.current.next
+    found, counted = counting.figures(known, known.current, ahead, by="country", shown=ahead, now=now)
+    ours = forecast(known, found.amounts(ahead), now)
+    currencies = currencies_of(found, ahead)
+    currencies += [code for code in ours.with_pending if code not in currencies]
+    currency = currency if currency in currencies else next(iter(currencies), "")
+    bridge = _bridge(found, ahead, currency, known)
+    return ForecastPage(known, currency, currencies, counted, ours, bridge)

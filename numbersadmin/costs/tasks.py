@@ -1,4 +1,7 @@
-"""What the worker does after a month was closed or is asked to be reopened. A lost message loses a mail at most."""
+"""What the worker does for costs: it counts large accounts ahead, and follows up closes and requests to reopen.
+
+A lost message loses a mail at most.
+"""
 
 import logging
 from functools import partial
@@ -10,11 +13,19 @@ from django.utils import timezone
 from numbersadmin import web
 from numbersadmin.accounts.services import send
 from numbersadmin.audit.services import NotSettled, seal
-from numbersadmin.costs import notices, pack
+from numbersadmin.costs import counting, notices, pack, selectors
 from numbersadmin.costs.models import MonthClose, ReopenAsk
 from numbersadmin.costs.months import Month
 
 logger = logging.getLogger(__name__)
+
+
+@shared_task(name="numbersadmin.costs.tasks.count")
+def count() -> None:
+    """Count what may have changed; nothing for a small account, and nothing while all is as it was."""
+    with web.acting("celery"):
+        now = timezone.now()
+        counting.count(selectors.records(now), now)
 
 
 @shared_task(name="numbersadmin.costs.tasks.follow_close")

@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from numbersadmin.costs import close_views, correction_views, file_views, rate_views, views
+from numbersadmin.costs import (
+    bridge_views,
+    close_views,
+    correction_views,
+    file_views,
+    note_views,
+    rate_views,
+    views,
+)
 
 urlpatterns = [
     path("", views.index, name="costs"),
@@ -15,6 +23,11 @@ urlpatterns = [
     path("rates/set/", rate_views.set_rate, name="rate-set"),
     path("<str:month>/", views.month, name="costs-month"),
     path("<str:month>/lines/", views.lines, name="costs-lines"),
+    path("<str:month>/bridge/", bridge_views.part, name="costs-bridge"),
+    path("<str:month>/forecast/", bridge_views.forecast, name="costs-forecast"),
+    path("<str:month>/notes/add/", note_views.add, name="costs-note-add"),
+    path("notes/<int:note_id>/", note_views.change, name="costs-note"),
+    path("notes/<int:note_id>/remove/", note_views.remove, name="costs-note-remove"),
     path("<str:month>/export.csv", views.export_csv, name="costs-export"),
     path("<str:month>/close/", close_views.close, name="costs-close"),
     path("<str:month>/closed/", close_views.closed, name="costs-closed"),

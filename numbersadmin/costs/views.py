@@ -13,17 +13,21 @@ from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
 from numbersadmin import export
+from numbersadmin.costs import counting, selectors
 from numbersadmin.costs import lines as charge_lines
-from numbersadmin.costs import selectors
+from numbersadmin.costs.counting import NotCounted
 from numbersadmin.costs.ledger import Records
+from numbersadmin.costs.line_pages import keyed_lines
 from numbersadmin.costs.lines import UNPRICED, LineFilter
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.selectors import NONE
+from numbersadmin.costs.trend import SPANS, span_of
 from numbersadmin.formats import capability_label, country_name, phone_intl, type_name
 from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.web import HtmxRequest, require, wants_fragment
 
 Answer = TypeVar("Answer", bound=HttpResponseBase)
+LONGEST_KEY = 18  # digits of an id
 GROUPED = {
     "country": ("Country", "countries"),
     "type": ("Type", "types"),
@@ -48,14 +52,17 @@ def on_record(view: Callable[..., Answer]) -> Callable[..., Answer | HttpRespons
         state = known.state(wanted)
         if not known.on_record(wanted):
             return render(request, "costs/no_month.html", {"known": known, "month": wanted, "state": state})
-        return view(request, known, wanted, **more)
+        try:
+            return view(request, known, wanted, **more)
+        except NotCounted:
+            return render(request, "costs/counting.html", {"month": wanted})
 
     return found
 
 
 def kept(request: HttpRequest) -> str:
     """The query string of what a person has chosen and keeps when they go to another month."""
-    chosen = {name: request.GET[name] for name in ("cur", "by") if request.GET.get(name)}
+    chosen = {name: request.GET[name] for name in ("cur", "by", "months") if request.GET.get(name)}
     return f"?{urlencode(chosen)}" if chosen else ""
 
 
@@ -80,16 +87,25 @@ def index(request: HtmxRequest) -> HttpResponse:
 def month(request: HtmxRequest, known: Records, month: Month) -> HttpResponse:
     """What a month costs, in one currency at a time, split by one thing at a time."""
     chosen = {name: request.GET.get(name, "") for name in ("cur", "by")}
+    now = timezone.now()
     page = selectors.month_page(
-        known, month, currency=chosen["cur"], by=chosen["by"], all_groups="all" in request.GET
+        known,
+        month,
+        now=now,
+        currency=chosen["cur"],
+        by=chosen["by"],
+        all_groups="all" in request.GET,
+        span=span_of(request.GET.get("months", "")),
     )
     context = {
         "page": page,
         "grouped": GROUPED,
         "grouped_by": GROUPED[page.by],
         "kept": kept(request),
+        "spans": SPANS,
         "may_export": request.user.can("costs.export"),
-        "now": timezone.now(),
+        "may_note": request.user.can("costs.note"),
+        "now": now,
     }
     return render(request, "costs/_month.html" if wants_fragment(request) else "costs/month.html", context)
 
@@ -100,16 +116,20 @@ def month(request: HtmxRequest, known: Records, month: Month) -> HttpResponse:
 def lines(request: HtmxRequest, known: Records, month: Month) -> HttpResponse:
     """The charges that a month, or one figure on its page, is made of."""
     wanted = LineFilter.of(request.GET.dict())
-    found = charge_lines.month_lines(known, month, wanted, request.GET.get("page", "1"))
-    context = {
+    context: dict[str, Any] = {
         "month": month,
         "month_url": f"/costs/{month}/",
         "lines_url": request.path,
-        "found": found,
         "chips": [_chip(request, name, value) for name, value in wanted.chosen.items()],
         "query": request.GET,
         "may_export": request.user.can("costs.export"),
     }
+    if counting.ahead():
+        after = request.GET.get("after", "")
+        start = int(after) if after.isascii() and after.isdigit() and len(after) < LONGEST_KEY else 0
+        context["found"] = keyed_lines(known, month, wanted, start, timezone.now())
+        return render(request, "costs/keyed_lines.html", context)
+    context["found"] = charge_lines.month_lines(known, month, wanted, request.GET.get("page", "1"))
     return render(request, "costs/lines.html", context)
 
 
@@ -118,6 +138,7 @@ def _chip(request: HttpRequest, name: str, value: str) -> dict[str, Any]:
     rest = request.GET.copy()
     rest.pop(name, None)
     rest.pop("page", None)
+    rest.pop("after", None)
     written = {
         "cur": lambda: "Without price" if value == UNPRICED else value,
         "country": lambda: country_name(value),

@@ -90,7 +90,7 @@ def front_page(person: User, now: datetime) -> FrontPage:
         missing_count=missing.count(),
         asked_for=asks_to_answer(person),
         mine=list(mine.object_list),
-        month=costs.month_page(known, known.current, wide=True),
+        month=costs.month_page(known, known.current, now=now, wide=True, wait=True),
         per_month=per_month(),
         owned=OwnedNumber.objects.open().count(),
         bought=OwnedNumber.objects.filter(acquired_from__gte=start).count(),

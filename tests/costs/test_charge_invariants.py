@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numbersadmin.costs.charges import Basis, Kind, Possession, Price, charges, fitting_days, stretches
 from numbersadmin.costs.months import Calendar, Month
 from numbersadmin.costs.possessions import Held, Subject
-from numbersadmin.costs.report import GROUPINGS, basis_words, report
+from numbersadmin.costs.report import GROUPINGS, Adder, Figures, basis_words
 from numbersadmin.money import Totals, from_micro, prorate, rounded, rounded_lines
 
 FIRST, LAST = Month.parse("2025-01"), Month.parse("2027-06")
@@ -152,34 +152,42 @@ def test_the_first_months_price_tells_the_day(price, later, day, calendar):
     assert found == [month.first_day.replace(day=day)]
 
 
+def figures(held, first, last, by, calendar):
+    """What adds up to the figures of these months."""
+    adder, found = Adder(first, last, [by]), Figures()
+    for one in held:
+        of_it = stretches(one.possession, first, last, calendar)
+        adder.add(one.subject, of_it, calendar.index(one.possession.acquired_to))
+    adder.into(found)
+    return found
+
+
 @given(holdings(), st.sampled_from(list(GROUPINGS)), calendars, st.integers(0, 24), st.randoms())
 def test_every_split_and_the_trend_add_up_to_the_lines(held, by, calendar, later, chance):
     month = FIRST.plus(later)
-    first = month.plus(-11)
-    found = report(held, first, month, by, calendar)
-    lines = {
-        one: [line for each in held for line in charges(each.possession, one, one, calendar)]
-        for one in (first.plus(at) for at in range(12))
-    }
-    totals = {one: Totals.of((line.currency, line.amount) for line in of) for one, of in lines.items()}
-    for currency in found.currencies:
-        groups = found.of(currency)
-        assert sum(total.amount for _, total in groups) == totals[month].get(currency, 0)
-        assert sum(total.before for _, total in groups) == totals[month.previous].get(currency, 0)
-        assert found.trend(currency) == [(one, totals[one].get(currency, 0)) for one in lines]
-    assert set(totals[month]) <= set(found.currencies)
-    assert found.unpriced == len({line.number_id for line in lines[month] if line.amount is None})
-    shuffled = held[:]
-    chance.shuffle(shuffled)
-    again = report(shuffled, first, month, by, calendar)
-    assert (again.groups, again.by_basis, again.unpriced) == (found.groups, found.by_basis, found.unpriced)
+    months = [month.plus(back) for back in range(-11, 1)]
+    found = figures(held, months[0], month, by, calendar)
+    for one in months:
+        lines = [line for each in held for line in charges(each.possession, one, one, calendar)]
+        totals = Totals.of((line.currency, line.amount) for line in lines)
+        assert {code: amount for code, amount in found.amounts(one).items() if amount} == {
+            code: amount for code, amount in totals.items() if amount
+        }
+        groups = [(code, total) for (code, _), total in found.of(one, by).items() if code]
+        assert Totals.of((code, total.amount) for code, total in groups) == found.amounts(one)
+        assert found.unpriced(one) == len({line.number_id for line in lines if line.amount is None})
+        rents = [line for line in lines if line.kind is not Kind.SETUP]
+        assert sum(total.numbers for total in found.of(one, by).values()) == len(rents)
+    chance.shuffle(held)
+    assert sorted(figures(held, months[0], month, by, calendar)) == sorted(found)
 
 
 @given(holdings(), calendars, st.integers(0, 24))
 def test_shown_lines_add_up_to_the_shown_total(held, calendar, later):
-    found = report(held, FIRST.plus(later), FIRST.plus(later), "country", calendar)
-    for currency in found.currencies:
-        exact = [total.amount for _, total in found.of(currency)]
+    month = FIRST.plus(later)
+    found = figures(held, month, month, "country", calendar)
+    for currency in found.totals(month):
+        exact = [one.amount for (code, _), one in found.of(month, "country").items() if code == currency]
         assert sum(rounded_lines(exact, currency)) == rounded(sum(exact), currency)
 
 

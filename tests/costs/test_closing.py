@@ -10,7 +10,7 @@ from numbersadmin.audit import append_only
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.costs import checklist, closing, posting, reopening, waiving
 from numbersadmin.costs.checklist import Weight
-from numbersadmin.costs.figures import digest_of
+from numbersadmin.costs.digest import digest_of
 from numbersadmin.costs.ledger import State, statement
 from numbersadmin.costs.lines import number_cost
 from numbersadmin.costs.models import LedgerLine, MonthClose, Waiver

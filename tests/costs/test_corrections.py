@@ -7,6 +7,7 @@ import pytest
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.costs import selectors, services
 from numbersadmin.costs.ledger import statement
+from numbersadmin.costs.models import MonthClose
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import Subject
 from tests.costs.conftest import at
@@ -57,3 +58,20 @@ def test_a_form_sent_twice_posts_once(two_months, cast):
 def test_what_cannot_be_posted_says_why(two_months, cast, facts, told):
     with pytest.raises(services.CannotCorrect, match=told):
         post(cast, **facts)
+
+
+def test_a_month_shows_what_it_is_as_corrected(two_months, cast, signed_in):
+    """As the ledger stands a correction is posted in the earliest open month, whichever month it is about."""
+    september, october = Month.parse("2026-09"), Month.parse("2026-10")
+    MonthClose.objects.create(
+        month="2026-09", revision=1, action="close", at=NOW, by=cast.finance, sha256="0" * 64
+    )
+    post(cast, corrects=september)
+    known = selectors.records(NOW)
+    about, carries = (selectors.month_page(known, month, now=NOW).corrected for month in (september, october))
+    assert about.amounts == [("EUR", 0, Decimal("-1.5"))]
+    assert carries.amounts == [("EUR", Decimal("24.403226"), Decimal("25.903226"))]
+    page = signed_in("viewer").get("/costs/2026-10/").text.replace("\u00a0", " ")
+    assert "As it stands 24.40 EUR" in page
+    assert "carries \u22121.50 EUR about" in page
+    assert selectors.month_page(known, Month.parse("2026-11"), now=NOW).corrected is None

@@ -22,7 +22,7 @@ def text_of(page) -> str:
 
 
 def month_page(month: str, now, **chosen):
-    return selectors.month_page(selectors.records(now), Month.parse(month), **chosen)
+    return selectors.month_page(selectors.records(now), Month.parse(month), now=now, **chosen)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_groups_add_up_to_the_total(two_months, at_noon, by, month, currency):
     assert sum(row.total.numbers for row in page.groups) == page.total.numbers
     assert sum(row.amount for row in page.groups) == rounded(page.total.amount, currency)
     if month != "2026-09":
-        assert sum(row.total.before for row in page.groups) == page.total.before
+        assert sum(row.exact_before for row in page.groups) == page.total.before
         assert all(row.change == row.amount - row.before for row in page.groups)
         assert sum(row.change for row in page.groups) == page.total.change
 
@@ -87,8 +87,8 @@ def test_many_groups_are_folded_into_one_row_that_keeps_the_total(story, at_noon
 
 
 def test_the_trend_has_the_months_before_records_empty_not_zero(two_months, at_noon):
-    trend = {str(row.month): row.amount for row in month_page("2026-11", at_noon).trend}
-    assert len(trend) == 12
+    trend = {str(row.month): row.amount for row in month_page("2026-11", at_noon).trend.rows}
+    assert len(trend) == 12 + 1, "and the forecast"
     assert trend["2026-08"] is None
     assert [trend[f"2026-{month}"] for month in ("09", "10", "11")] == [
         Decimal(23),
@@ -168,8 +168,11 @@ def test_the_root_leads_to_the_current_month_and_to_a_picked_one(two_months, sig
 
 def test_the_chart_says_the_same_as_its_table(two_months, signed_in):
     page = signed_in("viewer").get("/costs/2026-11/").text
-    chart = page[page.index('<svg class="chart') : page.index("</svg>", page.index('<svg class="chart'))]
-    assert chart.count("<rect") == 3
+    start = page.index('<svg class="chart half')
+    chart = page[start : page.index("</svg>", start)]
+    assert chart.count('<rect class="b"') == 3
+    assert chart.count('<rect class="out"') == 1
+    assert "December 2026, forecast: 24.00\u00a0EUR" in chart
     assert "October 2026: 25.90\u00a0EUR" in chart
     assert "August 2026: before records" in chart
     assert "style=" not in chart
@@ -220,7 +223,13 @@ def test_the_neighbouring_months_are_links_as_far_as_there_are_figures(two_month
 
 # ── who ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-PAGES = ["/costs/2026-11/", "/costs/2026-11/lines/", "/costs/2026-11/export.csv"]
+PAGES = [
+    "/costs/2026-11/",
+    "/costs/2026-11/bridge/",
+    "/costs/2026-11/forecast/",
+    "/costs/2026-11/lines/",
+    "/costs/2026-11/export.csv",
+]
 
 
 @pytest.mark.parametrize("path", ["/costs/", *PAGES, "/costs/numbers/1/"])

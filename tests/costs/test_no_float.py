@@ -21,7 +21,7 @@ MONEY_PATHS = [
     *sorted((ROOT / "invoices").rglob("*.py")),
 ]
 IN_FORMATS = {"money", "signed_money", "bare_money", "bare_signed_money", "money_text", "micro"}
-IN_FORMATS |= {"_figure", "_money_cell", "_known"}
+IN_FORMATS |= {"figure_text", "_money_cell", "_known"}
 FLOATING = {"math", "statistics", "numpy", "cmath", "random"}
 
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('costs', '0002_append_only'),
+        ('costs', '0003_month_page'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

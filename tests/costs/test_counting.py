@@ -1,0 +1,312 @@
+"""Counting ahead: what large accounts are shown equals what every charge adds up to, and is counted anew in time."""
+
+import re
+from collections import defaultdict
+from datetime import timedelta
+from random import Random
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from numbersadmin.audit.models import AuditEvent
+from numbersadmin.audit.services import event, record
+from numbersadmin.costs import counting, figures, line_pages, selectors, services
+from numbersadmin.costs.classes import Classes
+from numbersadmin.costs.ledger import computed
+from numbersadmin.costs.models import Count, LedgerLine, MonthClose, Rollup
+from numbersadmin.costs.months import Month
+from numbersadmin.costs.possessions import Subject, held_between
+from numbersadmin.costs.report import GROUPINGS, Sum
+from numbersadmin.money import Totals, from_micro
+from numbersadmin.numbers.models import NumberVersion, OwnedNumber
+from tests.costs.conftest import at
+
+pytestmark = pytest.mark.django_db
+NOW = at("2026-11-20 12:00")
+FIRST, LAST = Month.parse("2026-06"), Month.parse("2026-12")
+
+
+def somewhere(chance, start, end):
+    return start + (end - start) * chance.randrange(1000) / 1000
+
+
+def invent(chance, lives, cast):
+    """Numbers with lives of every kind, as rows: also such as no service would write; some live the same life."""
+    for life in range(lives):
+        facts, since, until = a_life(chance, cast)
+        versions = list(some_versions(chance, since, until))
+        for copy in range(chance.choice([1, 2, 4])):
+            key = f"49{life}{copy}"
+            owned = OwnedNumber.objects.create(number_key=key, number=key, **facts)
+            NumberVersion.objects.bulk_create(
+                NumberVersion(
+                    owned_number=owned, number_key=key, raw={}, **version, **some_prices(chance, life)
+                )
+                for version in versions
+            )
+
+
+def a_life(chance, cast):
+    """What is known of a number, since when, and until when it was ours."""
+    since = somewhere(chance, at("2026-05-20"), NOW)
+    until = chance.choice([None, None, somewhere(chance, since, NOW)])
+    acquired = chance.choice([None, since, since - timedelta(days=chance.randrange(9))])
+    status = "ended" if until else chance.choice(["owned", "owned", "missing"])
+    facts = {
+        "country": chance.choice(["DE", "GB"]),
+        "type": chance.choice(["MOBILE", ""]),
+        "capabilities": chance.choice(["SMS", "SMS,VOICE"]),
+        "labels": chance.choice([[], ["b", "a"], ["a"]]),
+        "owner": chance.choice([None, cast.manager]),
+        "cost_centre": chance.choice(["", "CC-1"]),
+        "status": status,
+        "acquired_to": since,
+        "acquired_at": acquired,
+        "acquired_from": chance.choice([None, since - timedelta(days=chance.randrange(40)), acquired]),
+        "acquired_basis": chance.choice(["purchased_here", "bounded", "inferred", "stated", "unknown"]),
+        "missing_since": NOW - timedelta(days=30) if status == "missing" else None,
+        "ended_from": chance.choice([None, until and since]),
+        "ended_to": until,
+    }
+    return facts, since, until
+
+
+def some_versions(chance, since, until):
+    """One version after the other, to the end of the life; the last ones may be of no duration."""
+    moments = sorted(
+        {since, *(somewhere(chance, since, until or NOW) for _ in range(chance.choice([0, 0, 1, 2])))}
+    )
+    for moment, end in zip(moments, [*moments[1:], until], strict=True):
+        yield {
+            "valid_from": moment,
+            "valid_to": end,
+            "not_before": chance.choice([None, moment - timedelta(days=2)]) if moment > since else None,
+            "source": chance.choice(["purchase", "sync"]),
+        }
+
+
+def some_prices(chance, life):
+    """Prices, of which those of one life differ in their amounts only, or in more."""
+    alike = Random(life) if chance.random() < 0.8 else chance
+    amounts = [alike.choice([None, 0, 5, 8, 8]) for _ in range(3)]
+    amounts = [one and from_micro(one * 10**6 + chance.randrange(10**6)) for one in amounts]
+    prices = dict(zip(("price_per_month", "setup_price", "initial_month_price"), amounts, strict=True))
+    return prices | {"currency": alike.choice(["EUR", "EUR", "USD", ""])}
+
+
+def freeze(known, month, cast, chance):
+    """Close a month as something that nearly is what is computed: since then more has become known."""
+    rows = []
+    for entry in computed(held_between(month, month, known.calendar, known.listed), month, known.calendar):
+        charge = entry.charge
+        if chance.random() < 0.2:
+            continue
+        amount = chance.choice([charge.amount, charge.amount, charge.amount and charge.amount + 1])
+        facts = services._about(entry.subject)
+        facts |= {name: getattr(charge, name) for name in ("kind", "currency", "basis", "per_month")}
+        facts |= {"period_start": charge.period_start, "period_end": charge.period_end}
+        rows.append(
+            LedgerLine(
+                month=str(month),
+                revision=1,
+                origin="close",
+                amount=amount,
+                posted_at=NOW,
+                posted_by=cast.finance,
+                **facts,
+            )
+        )
+    LedgerLine.objects.bulk_create(rows)
+    MonthClose.objects.create(
+        month=str(month), revision=1, action="close", at=NOW, by=cast.finance, sha256="0" * 64
+    )
+
+
+@pytest.fixture
+def account(story, cast, request):
+    """An account with a history of its own for each number."""
+    chance = Random(request.param)
+    story.listed("2026-05-20", chance.choice(["2026-10-30", "2026-11-20 11:45"]))
+    invent(chance, 30, cast)
+    for later in range(request.param % 4):
+        freeze(selectors.records(NOW), Month.parse("2026-05").plus(later), cast, chance)
+    for _ in range(request.param % 3):
+        services.post_correction(
+            known=selectors.records(NOW),
+            subject=chance.choice([Subject(None), Subject(OwnedNumber.objects.first().pk)]),
+            amount=from_micro(chance.randrange(1, 9_000_000)),
+            currency="EUR",
+            reason="Credit note",
+            actor=cast.finance,
+            now=NOW,
+        )
+    return selectors.records(NOW)
+
+
+accounts = pytest.mark.parametrize("account", range(6), indirect=True)
+
+
+@accounts
+def test_numbers_alike_together_come_to_the_same_as_one_by_one(account):
+    for first in (FIRST.previous, Month.parse("2026-09")):
+        one_by_one, together = (
+            figures.figures(account, first, LAST, list(GROUPINGS), shown=None, alike=alike)
+            for alike in (False, True)
+        )
+        assert sorted(together) == sorted(one_by_one)
+        assert len(sorted(together)) > 100
+        start = max(first, figures.first_open(account))
+        classes = [one for one in Classes(account, start, LAST, None) if not one.by]
+        assert sum(one.times for one in classes) > len(classes) > 3, (
+            "some are alike, or nothing is shown here"
+        )
+
+
+@accounts
+def test_counted_months_are_what_their_statements_add_up_to(account):
+    """The bridge as well: number by number it leads to the same."""
+    found = figures.figures(account, FIRST.previous, LAST, ["owner"], shown=None, alike=True)
+    for month in (FIRST.plus(later) for later in range(7)):
+        lines = [entry.charge for entry in figures.lines_of(account, month)]
+        assert some(found.amounts(month)) == some(Totals.of((line.currency, line.amount) for line in lines))
+        reasons = defaultdict(Sum)
+        for one in figures.differences(account, month):
+            reasons[one.currency, one.part] += Sum(one.part != "corrections", 0, one.amount)
+        assert some(found.of(month, "bridge")) == some(reasons)
+
+
+def some(figures):
+    return {key: figure for key, figure in figures.items() if figure}
+
+
+@accounts
+def test_a_page_shows_the_same_from_what_was_counted(account, monkeypatch):
+    asked = {"now": NOW, "by": "owner", "currency": "EUR", "all_groups": True}
+    months = (Month.parse("2026-11"), FIRST)
+    live = [selectors.month_page(account, month, **asked) for month in months]
+    monkeypatch.setattr(counting, "SMALL", 10)
+    counting.count(account, NOW)
+    assert Rollup.objects.exists()
+    monkeypatch.setattr(figures, "held_among", None)  # nothing is computed any more
+    assert [selectors.month_page(account, month, **asked) for month in months] == live
+
+
+# ── when ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def large(two_months, monkeypatch):
+    """An account that is counted ahead."""
+    monkeypatch.setattr(counting, "SMALL", 2)
+    monkeypatch.setattr(counting, "AT_MOST", 4)
+
+
+def count(now=NOW):
+    return [str(month) for month in counting.count(selectors.records(now), now)]
+
+
+def test_a_small_account_is_counted_on_each_look(two_months):
+    assert count() == []
+    assert selectors.month_page(selectors.records(NOW), Month.parse("2026-11"), now=NOW).counted == NOW
+
+
+def test_a_large_account_is_counted_once_and_anew_after_a_change(large, two_months, cast):
+    assert sorted(count()) == ["2026-09", "2026-10", "2026-11", "2026-12"]
+    later = NOW + timedelta(hours=1)
+    assert count(later) == []
+    record(actor=cast.admin, verb="user.signed_in", subject=cast.admin, at=later)
+    assert count(later) == [], "that changes no figure"
+    record(actor=None, verb="number.assigned", subject=two_months["GB"], at=later)
+    assert len(count(later)) == 4
+    assert set(Count.objects.values_list("at", flat=True)) == {later}
+
+
+def test_an_event_that_turns_up_late_is_not_missed(large, two_months):
+    """Its id was given before that of one that a count has seen, it was committed after."""
+    newest = AuditEvent.objects.latest("id").pk
+    AuditEvent.objects.bulk_create([late_event(two_months["GB"], newest + 10)])
+    count()
+    AuditEvent.objects.bulk_create([late_event(two_months["GB"], newest + 5)])
+    assert len(count()) == 4
+
+
+def late_event(owned, pk):
+    found = event(actor=None, verb="number.assigned", subject=owned, at=NOW)
+    found.pk = pk
+    return found
+
+
+def test_the_next_month_is_counted_when_it_begins(large, two_months):
+    count()
+    assert "2027-01" in count(at("2026-12-01 00:01"))
+
+
+def test_a_closed_month_is_counted_once(large, two_months, cast):
+    freeze(selectors.records(NOW), Month.parse("2026-09"), cast, Random(1))
+    assert "2026-09" in count()
+    record(actor=None, verb="number.assigned", subject=two_months["GB"], at=NOW)
+    assert sorted(count()) == ["2026-10", "2026-11", "2026-12"]
+
+
+def test_what_was_counted_before_a_close_is_not_shown_as_closed(large, two_months, cast, signed_in, november):
+    count()
+    client = signed_in("viewer")
+    assert client.get("/costs/2026-09/").status_code == 200
+    freeze(selectors.records(NOW), Month.parse("2026-09"), cast, Random(1))
+    assert "is being counted" in client.get("/costs/2026-09/").text
+    count()
+    assert "Closed by" in client.get("/costs/2026-09/").text
+
+
+@pytest.mark.parametrize("path", ["/costs/2026-11/", "/costs/2026-11/forecast/", "/"])
+def test_a_large_account_that_was_never_counted_says_so(large, signed_in, november, sandbox, path):
+    page = signed_in("viewer").get(path)
+    assert page.status_code == 200
+    assert "counted" in page.text
+
+
+def test_a_page_of_a_counted_account_reads_no_number(large, signed_in, november):
+    count()
+    client = signed_in("finance")
+    client.get("/costs/2026-11/")
+    with CaptureQueriesContext(connection) as asked:
+        assert "Last counted 20 Nov 2026" in client.get("/costs/2026-11/").text
+    assert not [
+        one["sql"] for one in asked if "numberversion" in one["sql"] and "orderitem" not in one["sql"]
+    ]
+
+
+# ── lines ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def lines_on(client, path):
+    """Every line of a list, from page to page, and the last page."""
+    found, rows = [], re.compile(r'<tr data-number="(\d*)" data-id="(\w+)" data-kind="(\w+)"')
+    while path:
+        page = client.get(path).text.replace("&amp;", "&")
+        found += rows.findall(page)
+        more = re.search(r'rel="next" href="([^"]+)"', page)
+        path = more and "/costs/2026-11/lines/" + more[1].replace("/costs/2026-11/lines/", "")
+    return found, page
+
+
+@pytest.mark.parametrize("account", [1, 5], indirect=True)
+@pytest.mark.parametrize(
+    "query", ["", "?cur=EUR", "?cur=unknown", "?owner=manager", "?owner=(none)&country=DE", "?labels=a,%20b"]
+)
+def test_the_lines_of_a_large_account_are_the_same(account, signed_in, november, monkeypatch, query):
+    client, path = signed_in("finance"), f"/costs/2026-11/lines/{query}"
+    lines, page = lines_on(client, path)
+    monkeypatch.setattr(counting, "SMALL", 10)
+    counting.count(account, NOW)
+    monkeypatch.setattr(line_pages, "ROWS", 7)
+    monkeypatch.setattr(line_pages, "AT_A_TIME", 5)
+    keyed, last = lines_on(client, path)
+    assert keyed == lines
+    assert lines
+    foot = re.compile(r"<tfoot.*</tfoot>", re.DOTALL)
+    if "&" not in query:
+        assert foot.findall(last) == foot.findall(page)
+    else:
+        assert "not added up here" in last
