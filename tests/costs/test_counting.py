@@ -16,6 +16,7 @@ from numbersadmin.costs.classes import Classes
 from numbersadmin.costs.ledger import computed
 from numbersadmin.costs.models import Count, LedgerLine, MonthClose, Rollup
 from numbersadmin.costs.months import Month
+from numbersadmin.costs.posting import about
 from numbersadmin.costs.possessions import Subject, held_between
 from numbersadmin.costs.report import GROUPINGS, Sum
 from numbersadmin.money import Totals, from_micro
@@ -103,7 +104,7 @@ def freeze(known, month, cast, chance):
         if chance.random() < 0.2:
             continue
         amount = chance.choice([charge.amount, charge.amount, charge.amount and charge.amount + 1])
-        facts = services._about(entry.subject)
+        facts = about(entry.subject)
         facts |= {name: getattr(charge, name) for name in ("kind", "currency", "basis", "per_month")}
         facts |= {"period_start": charge.period_start, "period_end": charge.period_end}
         rows.append(

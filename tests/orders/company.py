@@ -302,11 +302,8 @@ class Company(Held):
             self.sweep(at_once=True)
             if turn > 1 and not self.under_way():
                 break
-        self.sync()
-        for _ in range(3):  # what waited until a sync had ended a number under the same key
-            if self.under_way():
-                self.wait(125, sweeps=False)
-                self.sweep(at_once=True)
+            if turn == 11:  # for what waits until a sync has ended a number under the same key
+                self.sync()
         self.sync()
 
     def under_way(self) -> list[OrderItem]:
