@@ -16,8 +16,8 @@ from numbersadmin.costs.classes import Classes
 from numbersadmin.costs.ledger import computed
 from numbersadmin.costs.models import Count, LedgerLine, MonthClose, Rollup
 from numbersadmin.costs.months import Month
-from numbersadmin.costs.posting import about
 from numbersadmin.costs.possessions import Subject, held_between
+from numbersadmin.costs.posting import about
 from numbersadmin.costs.report import GROUPINGS, Sum
 from numbersadmin.money import Totals, from_micro
 from numbersadmin.numbers.models import NumberVersion, OwnedNumber

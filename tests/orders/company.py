@@ -304,6 +304,7 @@ class Company(Held):
                 break
             if turn == 11:  # for what waits until a sync has ended a number under the same key
                 self.sync()
+        self.wait(125, sweeps=False)  # so that what was bought last is listed
         self.sync()
 
     def under_way(self) -> list[OrderItem]:
