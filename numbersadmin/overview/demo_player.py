@@ -11,6 +11,8 @@ from numbersadmin import web
 from numbersadmin.accounts.models import User
 from numbersadmin.attestation import services as attestation
 from numbersadmin.attestation.models import Choice, Round, Sheet, SheetState
+from numbersadmin.costs import services as costs
+from numbersadmin.costs.selectors import Month, records
 from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.numbers.services import assign
 from numbersadmin.orders import services as orders
@@ -175,6 +177,24 @@ class Player:
             labels=labels,
             reason=reason,
         )
+
+    def close(self, month: str) -> None:
+        """Finance closes a month; prices that the provider does not state are let through."""
+        wanted, finance = Month.parse(month), self.people["finance"]
+        known = records(self.clock())
+        if known.to_close != wanted:
+            return
+        told: dict[str, Any] = {"month": wanted, "actor": finance, "now": self.clock()}
+        for one in costs.unpriced(known, wanted):
+            if one.waiver is None and one.line.subject.id:
+                owned = OwnedNumber.objects.get(pk=one.line.subject.id)
+                costs.waive(**told, owned=owned, reason="Infobip states no price, and its support is asked.")
+        seen = costs.review(known, wanted, self.clock())
+        if seen.ready:
+            costs.close(**told, shown=seen.figures.facts)
+        else:
+            against = [item.text for item in seen.items if item.weight is costs.Weight.BLOCKS]
+            self.skipped.append(f"{month} is not closed: {' '.join(against)}")
 
     def open_attestation(self) -> None:
         """The administrator asks every owner which numbers to keep."""

@@ -131,6 +131,7 @@ class _Writer:
         self._on(self.begin, "sync")
         self._on(self.begin + 3 * HOUR, "share_out")
         self._plan_syncs()
+        self._plan_closes()
         length = (self.end - self.begin).days
         days = [self.begin.date() + timedelta(days=day) for day in range(1, length)]
         workdays = [day for day in days if day.weekday() < 5]
@@ -152,6 +153,14 @@ class _Writer:
             at += timedelta(days=7 if self.end - at > timedelta(days=21) else 1)
         for hours in range(23, 0, -2):
             self._on(self.end - timedelta(hours=hours, minutes=7), "sync")
+
+    def _plan_closes(self) -> None:
+        """Finance closes each month on the 9th of the next, but the last one: that is left for people to try."""
+        begin, end = (at.year * 12 + at.month - 1 for at in (self.begin, self.end))
+        for index in range(begin, end - 1):
+            day = date((index + 1) // 12, (index + 1) % 12 + 1, 9)
+            at = datetime.combine(day, time(10, 30), self.end.tzinfo)
+            self._on(at, "close", month=f"{index // 12}-{index % 12 + 1:02}")
 
     def _sizes(self, wanted: int) -> list[int]:
         """Sizes of orders that come to so many numbers."""
@@ -210,6 +219,9 @@ class _Writer:
 
     def _tell_sync(self, at: datetime) -> None:
         self._step(at, "sync")
+
+    def _tell_close(self, at: datetime, month: str) -> None:
+        self._step(at, "close", month=month)
 
     def _tell_share_out(self, at: datetime) -> None:
         """Say whose most of the numbers are that were there before, by country."""
