@@ -28,7 +28,7 @@ def desk(mirror: Mirror, cast: Any, settings: Any, monkeypatch: pytest.MonkeyPat
 
 def test_no_number_is_falsely_ended_and_both_sides_agree_in_the_end(mirror, desk):
     """The same each time; bench/sync_history.py goes elsewhere."""
-    did = two_sides.run(mirror, desk, examples=30, chance=20261125, steps=5)
+    did = two_sides.run(mirror, desk, examples=50, chance=20261125, steps=5)
     assert did["agreed"] > 20
 
 
