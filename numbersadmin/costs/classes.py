@@ -94,15 +94,19 @@ class Classes:
             began=self._month("owned_number__acquired_at"),
             priced=self._month("valid_from"),
             old_priced=self._month("old__valid_from"),
+            old_from=F("old__valid_from"),
+            old_told=F("old__initial_month_price"),
+            old_in=F("old__currency"),
         )
         since = F("owned_number__acquired_to")
-        first, earlier = self._opening(""), self._opening("old__")
+        first = self._opening("initial_month_price", "currency", "priced")
+        earlier = self._opening("old_told", "old_in", "old_priced")
         start = self._starts[0]
         ours_before = Q(owned_number__acquired_to__lt=start)
         one = (ours_before & Q(valid_from__lt=start)) | (first & Q(valid_from__lte=since))
-        two = Q(valid_from__gte=start, valid_from__gt=since, old__isnull=False) & Q(currency__gt="")
-        two &= (ours_before & Q(old__valid_from__lt=start)) | (earlier & Q(old__valid_from__lte=since))
-        return versions.filter(self._newest, one | (two & Q(old__currency__gt="")))
+        two = Q(valid_from__gte=start, valid_from__gt=since, old_from__isnull=False) & Q(currency__gt="")
+        two &= (ours_before & Q(old_from__lt=start)) | (earlier & Q(old_from__lte=since))
+        return versions.filter(self._newest, one | (two & Q(old_in__gt="")))
 
     @property
     def _newest(self) -> Q:
@@ -117,8 +121,8 @@ class Classes:
             owned_number__ended_to__gte=self._starts[0],
         )
 
-    def _opening(self, version: str) -> Q:
-        """Did it become ours in these months, in a way that charges it as told, with this first version?"""
+    def _opening(self, told: str, currency: str, priced: str) -> Q:
+        """Did it become ours in these months, charged as the first version told? Names of its columns."""
         here = Q(
             owned_number__acquired_to__gte=self._starts[0], owned_number__acquired_to__lt=self._starts[-1]
         )
@@ -126,11 +130,8 @@ class Classes:
         there = Q(owned_number__acquired_at=None, owned_number__acquired_from=None) & ~Q(
             **{f"{basis}__in": [AcquiredBasis.PURCHASED_HERE, AcquiredBasis.STATED]}
         )
-        told = {f"{version}initial_month_price__isnull": False, "owned_number__acquired_at__isnull": False}
-        month = F("old_priced" if version else "priced")
-        bought = (
-            Q(**told, began=month) & ~Q(**{basis: AcquiredBasis.STATED}) & Q(**{f"{version}currency__gt": ""})
-        )
+        known = {f"{told}__isnull": False, f"{currency}__gt": "", "owned_number__acquired_at__isnull": False}
+        bought = Q(**known, began=F(priced)) & ~Q(**{basis: AcquiredBasis.STATED})
         return here & (there | bought)
 
     # Counting them ------------------------------------------------------------------------------------------------
