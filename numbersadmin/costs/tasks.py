@@ -30,9 +30,13 @@ def count() -> None:
 
 @shared_task(name="numbersadmin.costs.tasks.follow_close")
 def follow_close(*, row_id: int) -> None:
-    """Seal the log with the close in it, and mail the pack. Without the message the daily seal has it."""
+    """Count the month as it was closed, seal the log with the close in it, and mail the pack.
+
+    Without the message the next sweep counts, and the daily seal has it.
+    """
     with web.acting("celery"):
         now, month = timezone.now(), MonthClose.objects.get(pk=row_id).month
+        counting.count(selectors.records(now), now)
         try:
             seal(now, "close", note=month)
         except NotSettled as problem:

@@ -98,7 +98,7 @@ def test_the_number_of_queries_is_fixed(signed_in, cast, sandbox, django_assert_
     client = signed_in("approver")
     for index in range(2):
         order_of(cast.manager, f"44786004111{index}")
-    with django_assert_max_num_queries(47) as few:
+    with django_assert_max_num_queries(48) as few:
         client.get("/")
     for index in range(3, 8):
         order_of(cast.manager, f"44786004111{index}")
