@@ -120,7 +120,7 @@ def _months(known: Records) -> list[Month]:
 def _seen(known: Records, month: Month, events: str) -> str:
     """What a month's figures rest on: as long as this stays the same they do."""
     if (closed := _closed(known, month)) is not None:
-        return closed
+        return f"{closed} {events}" if known.state(month.previous) is State.REOPENED else closed
     listed = known.calendar.month(known.listed) if known.listed else None
     return f"{known.first} {known.current} {listed} {events} {_close_of(known, month.previous)}"
 
@@ -147,7 +147,7 @@ def _close_of(known: Records, month: Month) -> str:
 def _good(known: Records, month: Month, counted: Count | None) -> bool:
     """May a page show it? What was counted while the month was open is no record of the closed one."""
     closed = _closed(known, month)
-    return counted is not None and (closed is None or counted.seen == closed)
+    return counted is not None and (closed is None or f"{counted.seen} ".startswith(f"{closed} "))
 
 
 def _unrelated() -> Q:
