@@ -16,7 +16,7 @@ from numbersadmin.costs import figures as figures_now
 from numbersadmin.costs.ledger import Records, State
 from numbersadmin.costs.models import Count, Rollup
 from numbersadmin.costs.months import Month
-from numbersadmin.costs.report import BASIS, BRIDGE, GROUPINGS, TOTAL, UNPRICED, Figures, Sum
+from numbersadmin.costs.report import ABOUT, BASIS, BRIDGE, GROUPINGS, TOTAL, UNPRICED, Figures, Sum
 from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.rows import insert, new
 
@@ -45,7 +45,7 @@ def figures(
     if any(not _good(known, month, counts.get(str(month))) for month in months):
         raise NotCounted
     compared = [str(month) for month in (shown, shown.previous, shown.plus(-12), known.current.next)]
-    wanted = Q(by=TOTAL) | Q(by__in=[by, BASIS, BRIDGE, UNPRICED], count__month__in=compared)
+    wanted = Q(by=TOTAL) | Q(by__in=[by, BASIS, BRIDGE, UNPRICED, ABOUT], count__month__in=compared)
     rows = Rollup.objects.filter(wanted, count__month__gte=str(first), count__month__lte=str(last))
     columns = ("count__month", "by", "currency", "value", "numbers", "unpriced", "amount")
     found = Figures()

@@ -110,7 +110,7 @@ class MonthPage:
     all_groups: bool
     unpriced: int
     bases: list[str]
-    corrected: Corrected | None
+    corrected: Corrected
     bridge: Waterfall | None
     forecast: Forecast | None
     trend: Trend
@@ -213,7 +213,7 @@ def month_page(
         all_groups=all_groups,
         unpriced=found.unpriced(month),
         bases=basis_words(found.bases(month, currency)),
-        corrected=corrected(found.amounts(month), month),
+        corrected=corrected(found, month),
         bridge=_bridge(found, month, currency, known),
         forecast=forecast(known, found.amounts(last), now) if month == known.current else None,
         trend=trend(found, known, month, currency, span, notes_between(month.plus(1 - span), month), wide),

@@ -10,6 +10,7 @@ from numbersadmin.audit import append_only
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.costs import checklist, closing, posting, reopening, waiving
 from numbersadmin.costs.checklist import Weight
+from numbersadmin.costs.corrected import as_corrected
 from numbersadmin.costs.digest import digest_of
 from numbersadmin.costs.ledger import State, statement
 from numbersadmin.costs.lines import number_cost
@@ -261,8 +262,8 @@ def test_a_correction_after_the_close_goes_to_the_next_month(two_months, cast):
     assert posted.month == "2026-10"
     known = records(NOW)
     assert Totals({"EUR": Decimal(23), "USD": Decimal("1.5")}) == closing.totals_in(closed.totals)
-    assert closing.as_corrected(known, SEPTEMBER)["EUR"] == Decimal("21.5")
-    assert closing.as_corrected(known, OCTOBER)["EUR"] == Decimal("25.903226")
+    assert as_corrected(known, SEPTEMBER)["EUR"] == Decimal("21.5")
+    assert as_corrected(known, OCTOBER)["EUR"] == Decimal("25.903226")
     assert close(cast, OCTOBER).totals["EUR"] == "24.403226"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from numbersadmin.costs import closing, late, selectors
+from numbersadmin.costs.corrected import as_corrected
 from numbersadmin.costs.months import Month
 from tests.costs.closed import freeze
 from tests.costs.reckoned import owed
@@ -52,7 +53,7 @@ def test_each_month_of_the_year_is_closed_at_what_it_must_cost(account):
     assert late.proposals(known) == []
     for at in range(1, 13):
         month = Month.of(2026, at)
-        assert exact(closing.as_corrected(known, month)) == owed(
-            list(lives.values()), 2026, at, account.today
-        ), f"month {at}"
+        assert exact(as_corrected(known, month)) == owed(list(lives.values()), 2026, at, account.today), (
+            f"month {at}"
+        )
         assert all(closing.verify(month).values())
