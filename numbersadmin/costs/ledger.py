@@ -66,6 +66,16 @@ class Records:
         return self.calendar.zone.key
 
     @property
+    def closed_otherwise(self) -> MonthClose | None:
+        """A close by which months began in another time zone than now: nothing is to be compared with it."""
+        cut = (
+            one
+            for one in self.closes.values()
+            if one.assumptions.get("BILLING_TIME_ZONE", self.zone) != self.zone
+        )
+        return next(cut, None)
+
+    @property
     def months(self) -> list[Month]:
         """All months with figures, the latest first."""
         first = self.current.index + 1 if self.first is None else self.first.index
