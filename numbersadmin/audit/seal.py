@@ -58,8 +58,8 @@ def seal(
             made.save(force_insert=True)
             told = {"through_id": made.through_id, "events": made.events, "sha256": made.sha256}
             record(actor=None, verb="audit.sealed", subject=made, after=told, at=now)
-    except IntegrityError:  # another process took this place in the chain
-        return Seal.objects.order_by("number").last()
+    except IntegrityError:  # another process took this place in the chain, maybe with fewer events
+        return seal(now, kind, note, wait)
     return made
 
 

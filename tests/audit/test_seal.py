@@ -234,3 +234,19 @@ def test_a_seal_made_during_a_verification_is_no_alarm(log, now, monkeypatch):
     monkeypatch.setattr(seal, "digest", slowly)
     assert seal.verify().problems == []
     assert made[1].number == 3
+
+
+def test_a_seal_whose_place_was_taken_is_made_after_that_one(log, now, monkeypatch):
+    """The daily one began before the month was closed: the close still has a seal over it."""
+    computed, newest = seal.digest, AuditEvent.objects.latest("id").pk
+
+    def meanwhile(made, after):
+        if not Seal.objects.filter(number=3).exists():
+            other = Seal(number=3, kind="daily", at=now, through_id=newest - 1, previous=made.previous)
+            other.events, other.sha256 = computed(other, after)
+            other.save(force_insert=True)
+        return computed(made, after)
+
+    monkeypatch.setattr(seal, "digest", meanwhile)
+    assert seal.seal(now, "close", note="2026-11").through_id >= newest
+    assert seal.verify().problems == []
