@@ -323,6 +323,7 @@ class ForecastPage:
     currency: str
     currencies: list[str]
     counted: datetime
+    unpriced: int  # numbers of ours whose price is not known
     forecast: Forecast
     bridge: Waterfall | None
 
@@ -346,4 +347,4 @@ def forecast_page(known: Records, currency: str, now: datetime) -> ForecastPage:
     currencies += [code for code in ours.with_pending if code not in currencies]
     currency = currency if currency in currencies else next(iter(currencies), "")
     bridge = _bridge(found, ahead, currency, known)
-    return ForecastPage(known, currency, currencies, counted, ours, bridge)
+    return ForecastPage(known, currency, currencies, counted, found.unpriced(ahead), ours, bridge)
