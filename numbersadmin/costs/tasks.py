@@ -15,7 +15,6 @@ from numbersadmin.accounts.services import send
 from numbersadmin.audit.services import NotSettled, seal
 from numbersadmin.costs import counting, notices, pack, selectors
 from numbersadmin.costs.models import MonthClose, ReopenAsk
-from numbersadmin.costs.months import Month
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +31,12 @@ def count() -> None:
 def follow_close(*, row_id: int) -> None:
     """Seal the log with the close in it, and mail the pack. Without the message the daily seal has it."""
     with web.acting("celery"):
-        now, month = timezone.now(), MonthClose.objects.get(pk=row_id).month
+        now, closed = timezone.now(), MonthClose.objects.get(pk=row_id)
         try:
-            seal(now, "close", note=month)
+            seal(now, "close", note=closed.month)
         except NotSettled as problem:
-            logger.warning("the audit log is not sealed with the close of %s yet: %s", month, problem)
-        send(pack.mails_for(Month.parse(month), now))
+            logger.warning("the audit log is not sealed with the close of %s yet: %s", closed.month, problem)
+        send(pack.mails_for(closed, now))
 
 
 @shared_task(name="numbersadmin.costs.tasks.tell_asked", soft_time_limit=75, time_limit=90)
