@@ -58,8 +58,8 @@ def seal(
             made.save(force_insert=True)
             told = {"through_id": made.through_id, "events": made.events, "sha256": made.sha256}
             record(actor=None, verb="audit.sealed", subject=made, after=told, at=now)
-    except IntegrityError:  # another process took this place in the chain
-        return Seal.objects.order_by("number").last()
+    except IntegrityError:  # another process took this place in the chain, maybe with fewer events
+        return seal(now, kind, note, wait)
     return made
 
 
@@ -146,6 +146,10 @@ class Proof:
 def verify(anchor: str = "") -> Proof:
     """Compute every seal anew and compare. `anchor`: a digest kept elsewhere, that a seal must have."""
     problems: list[str] = []
+    told = AuditEvent.objects.filter(verb="audit.sealed").order_by("subject_id")
+    newest = (
+        told.values_list("subject_id", flat=True).last() or 0
+    )  # before the seals: one may be made meanwhile
     seals = list(Seal.objects.order_by("number"))
     before: Seal | None = None
     for place, one in enumerate(seals, 1):
@@ -155,8 +159,6 @@ def verify(anchor: str = "") -> Proof:
         if problem := _problem(one, before):
             problems.append(problem)
         before = one
-    told = AuditEvent.objects.filter(verb="audit.sealed").order_by("subject_id")
-    newest = told.values_list("subject_id", flat=True).last() or 0
     if newest > len(seals) and not problems:
         problems.append(f"Seal {newest} is in the log, but is missing among the seals.")
     if anchor and anchor not in {one.sha256 for one in seals}:

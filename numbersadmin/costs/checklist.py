@@ -57,6 +57,7 @@ def outside(known: Records, month: Month, now: datetime) -> list[Item]:
         _read_after(known, month),
         _settled(known, month),
         _earlier(known, month),
+        *_cut_otherwise(known),
     ]
     return found + [item for more in MORE if (item := more(known, month))]
 
@@ -108,6 +109,17 @@ def _earlier(known: Records, month: Month) -> Item:
         f"/costs/{first}/close/",
         f"Close {first.name}",
     )
+
+
+def _cut_otherwise(known: Records) -> Iterator[Item]:
+    """What lies in the hours between two time zones would be in two months, or in none."""
+    if closed := known.closed_otherwise:
+        zone = closed.assumptions["BILLING_TIME_ZONE"]
+        text = (
+            f"{Month.parse(closed.month).label} was closed with months that begin at midnight {zone}, now they begin"
+            f" at midnight {known.zone}. Set BILLING_TIME_ZONE back to {zone}."
+        )
+        yield Item(Weight.BLOCKS, text)
 
 
 def prices(month: Month, figures: Figures) -> Item:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 
-from numbersadmin.costs.digest import totals_in
+from numbersadmin.costs.digest import plain, totals_in
 from numbersadmin.costs.ledger import Records
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import Subject, held_with
@@ -25,7 +25,8 @@ class CloseForm(forms.Form):
     def clean_shown(self) -> dict[str, Any]:
         try:
             shown: dict[str, Any] = json.loads(self.cleaned_data["shown"])
-            totals_in(shown["totals"])
+            if plain(totals_in(shown["totals"])) != shown["totals"]:
+                raise ValueError("no totals as the page has written them")
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise forms.ValidationError(
                 "The form was altered. Look at the figures and close again."

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from numbersadmin.costs import closing, reopening, tasks
 from numbersadmin.costs.close_forms import CloseForm, ReasonForm
 from numbersadmin.costs.closing import AlreadyClosed, CannotClose, Moved
+from numbersadmin.costs.corrected import as_corrected
 from numbersadmin.costs.digest import totals_in
 from numbersadmin.costs.ledger import Records, State
 from numbersadmin.costs.models import AskState, ReopenAsk
@@ -97,7 +98,7 @@ def closed(request: HtmxRequest, known: Records, month: Month) -> HttpResponse:
         "month_url": f"/costs/{month}/",
         "revisions": found,
         "last": last,
-        "totals": _compared(last.totals, closing.as_corrected(known, month)) if last else [],
+        "totals": _compared(last.totals, as_corrected(known, month)) if last else [],
         "reopened": known.state(month) is State.REOPENED,
         "asked": reopening.waiting(month),
         "checked": closing.verify(month) if "check" in request.GET else None,

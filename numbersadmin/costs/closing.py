@@ -11,7 +11,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, Sum
 
 from numbersadmin.accounts.models import User
 from numbersadmin.audit.services import record
@@ -181,17 +180,6 @@ def revisions(month: Month) -> list[Revision]:
 
 def _changed(totals: Totals) -> Totals:
     return Totals({currency: amount for currency, amount in totals.items() if amount})
-
-
-def as_corrected(known: Records, month: Month) -> Totals:
-    """What a month comes to when each correction counts in the month that it is about."""
-    posted = LedgerLine.objects.filter(Q(month=str(month), corrects="") | Q(corrects=str(month)))
-    sums = posted.values("currency").order_by().annotate(amount=Sum("amount"))
-    totals = Totals.of((row["currency"], row["amount"]) for row in sums)
-    if known.frozen(month):
-        return totals
-    lines = (entry.charge for entry in statement(known, month) if entry.id is None)
-    return totals + Totals.of((charge.currency, charge.amount) for charge in lines)
 
 
 def verify(month: Month) -> dict[int, bool]:

@@ -1,12 +1,16 @@
 """A month as corrected, beside a month as it stands: corrections as part of the month that they are about."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.db.models import F, Q, Sum
+from django.db.models import Sum
 
+from numbersadmin.costs.figures import figures
+from numbersadmin.costs.ledger import Records
 from numbersadmin.costs.models import LedgerLine
 from numbersadmin.costs.months import Month
+from numbersadmin.costs.report import ABOUT, Figures
 from numbersadmin.formats import NBSP, figure_text
 from numbersadmin.money import ZERO, Totals
 
@@ -37,28 +41,43 @@ class Corrected:
     later: list[Moved]
     earlier: list[Moved]
 
+    def __bool__(self) -> bool:
+        return bool(self.later or self.earlier)
+
+    @property
+    def totals(self) -> Totals:
+        """Currency -> the month as corrected."""
+        return self.carried + _sum(self.later) - _sum(self.earlier)
+
     @property
     def amounts(self) -> list[tuple[str, Decimal, Decimal]]:
         """Currency, the month as it stands and as corrected, where the two differ."""
-        later, earlier = (
-            Totals.of((one.currency, one.amount) for one in of) for of in (self.later, self.earlier)
-        )
-        corrected = self.carried + later - earlier
-        pairs = [(code, self.carried.get(code, ZERO), amount) for code, amount in corrected.items()]
+        pairs = [(code, self.carried.get(code, ZERO), amount) for code, amount in self.totals.items()]
         return [one for one in pairs if one[1] != one[2]]
 
 
-def corrected(carried: Totals, month: Month) -> Corrected | None:
-    """What other months carry about this one, and this one about others; None where there is no such thing."""
-    rows = LedgerLine.objects.exclude(corrects="").exclude(corrects=F("month"))
-    sums = (
-        rows.filter(Q(month=str(month)) | Q(corrects=str(month)))
-        .values_list("month", "corrects", "currency")
-        .annotate(sum=Sum("amount"))
+def _sum(moved: Iterable[Moved]) -> Totals:
+    return Totals.of((one.currency, one.amount) for one in moved)
+
+
+def corrected(found: Figures, month: Month) -> Corrected:
+    """What other months carry about this one, and this one about others.
+
+    What the month itself carries is of the moment it was counted, so that nothing is taken off that is not in it.
+    """
+    rows = LedgerLine.objects.filter(corrects=str(month)).exclude(month=str(month))
+    sums = rows.values_list("month", "currency").annotate(sum=Sum("amount")).order_by("month", "currency")
+    return Corrected(
+        found.amounts(month),
+        [Moved(Month.parse(carrier), month, code, amount) for carrier, code, amount in sums],
+        [
+            Moved(month, Month.parse(about), code, one.amount)
+            for (code, about), one in sorted(found.of(month, ABOUT).items(), key=lambda of: of[0][::-1])
+        ],
     )
-    moved = [
-        Moved(Month.parse(row[0]), Month.parse(row[1]), *row[2:])
-        for row in sums.order_by("month", "corrects", "currency")
-    ]
-    later, earlier = ([one for one in moved if (one.about == month) is wanted] for wanted in (True, False))
-    return Corrected(carried, later, earlier) if moved else None
+
+
+def as_corrected(known: Records, month: Month) -> Totals:
+    """What a month on record comes to when each correction counts in the month that it is about."""
+    no_bridge = month.next  # it is asked for that of another month
+    return corrected(figures(known, month, month, (), shown=no_bridge, alike=False), month).totals

@@ -42,6 +42,7 @@ def corrections(request: HtmxRequest) -> HttpResponse:
         "all": late.mark_of(found),
         "totals": late.totals_of(found),
         "takes": known.to_close,
+        "otherwise": known.closed_otherwise,
         "page": page,
         "rows": [(line_of(entry_of(row), known.calendar), row) for row in page.object_list],
         "query": request.GET,

@@ -16,7 +16,7 @@ from numbersadmin.costs import figures as figures_now
 from numbersadmin.costs.ledger import Records, State
 from numbersadmin.costs.models import Count, Rollup
 from numbersadmin.costs.months import Month
-from numbersadmin.costs.report import BASIS, BRIDGE, GROUPINGS, TOTAL, UNPRICED, Figures, Sum
+from numbersadmin.costs.report import ABOUT, BASIS, BRIDGE, GROUPINGS, TOTAL, UNPRICED, Figures, Sum
 from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.rows import insert, new
 
@@ -45,7 +45,7 @@ def figures(
     if any(not _good(known, month, counts.get(str(month))) for month in months):
         raise NotCounted
     compared = [str(month) for month in (shown, shown.previous, shown.plus(-12), known.current.next)]
-    wanted = Q(by=TOTAL) | Q(by__in=[by, BASIS, BRIDGE, UNPRICED], count__month__in=compared)
+    wanted = Q(by=TOTAL) | Q(by__in=[by, BASIS, BRIDGE, UNPRICED, ABOUT], count__month__in=compared)
     rows = Rollup.objects.filter(wanted, count__month__gte=str(first), count__month__lte=str(last))
     columns = ("count__month", "by", "currency", "value", "numbers", "unpriced", "amount")
     found = Figures()
@@ -120,7 +120,7 @@ def _months(known: Records) -> list[Month]:
 def _seen(known: Records, month: Month, events: str) -> str:
     """What a month's figures rest on: as long as this stays the same they do."""
     if (closed := _closed(known, month)) is not None:
-        return closed
+        return f"{closed} {events}" if known.state(month.previous) is State.REOPENED else closed
     listed = known.calendar.month(known.listed) if known.listed else None
     return f"{known.first} {known.current} {listed} {events} {_close_of(known, month.previous)}"
 
@@ -147,7 +147,7 @@ def _close_of(known: Records, month: Month) -> str:
 def _good(known: Records, month: Month, counted: Count | None) -> bool:
     """May a page show it? What was counted while the month was open is no record of the closed one."""
     closed = _closed(known, month)
-    return counted is not None and (closed is None or counted.seen == closed)
+    return counted is not None and (closed is None or f"{counted.seen} ".startswith(f"{closed} "))
 
 
 def _unrelated() -> Q:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 
 from numbersadmin.costs import report
 from numbersadmin.costs.bridge import RENTS, Change, Part, changes
@@ -14,7 +14,7 @@ from numbersadmin.costs.models import LedgerLine
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.pairs import frozen_differences
 from numbersadmin.costs.possessions import held_among, held_between
-from numbersadmin.costs.report import BASIS, BRIDGE, TOTAL, UNPRICED, Adder, Figures
+from numbersadmin.costs.report import ABOUT, BASIS, BRIDGE, TOTAL, UNPRICED, Adder, Figures
 from numbersadmin.money import ZERO
 from numbersadmin.numbers.models import OwnedNumber
 
@@ -94,6 +94,9 @@ def add_posted(found: Figures, first: Month, last: Month, groupings: Collection[
         for index, sign in ((month, 1), (month + 1, -1)):
             if first.index <= index <= last.index:
                 found.add(index, BRIDGE, currency, Part.CORRECTIONS, report.Sum(0, 0, one.amount * sign))
+    elsewhere = rows.exclude(corrects="").exclude(corrects=F("month"))
+    for month, currency, about, one in _sums(elsewhere, "corrects"):
+        found.add(month, ABOUT, currency, about, one)
     for by in groupings:
         for month, currency, value, one in _sums(rows, by):
             found.add(month, by, currency, value if isinstance(value, str) else ", ".join(value), one)

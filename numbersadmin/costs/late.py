@@ -129,12 +129,15 @@ def _told_prices() -> Iterable[int]:
 
 
 def proposals(known: Records, among: set[int] | None = None) -> list[Proposal]:
-    """Every correction that what we know now asks for, the earliest month first; `among`: of these numbers only."""
+    """Every correction that what we know now asks for, the earliest month first; `among`: of these numbers only.
+
+    None while months are cut in another time zone than those that were closed.
+    """
     months = sorted(month for month in known.closes if known.frozen(month))
     if known.to_close and known.to_close not in months:
         months.append(known.to_close)
     ids = sorted(candidates(known) if among is None else among)
-    if not months or not ids:
+    if not months or not ids or known.closed_otherwise:
         return []
     ledger = _ledger(ids)
     found = [

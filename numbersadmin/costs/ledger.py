@@ -66,6 +66,16 @@ class Records:
         return self.calendar.zone.key
 
     @property
+    def closed_otherwise(self) -> MonthClose | None:
+        """A close by which months began in another time zone than now: nothing is to be compared with it."""
+        cut = (
+            one
+            for one in self.closes.values()
+            if one.assumptions.get("BILLING_TIME_ZONE", self.zone) != self.zone
+        )
+        return next(cut, None)
+
+    @property
     def months(self) -> list[Month]:
         """All months with figures, the latest first."""
         first = self.current.index + 1 if self.first is None else self.first.index
@@ -95,7 +105,7 @@ def statement(known: Records, month: Month) -> Iterator[Entry]:
     """
     if not known.on_record(month):
         return
-    posted = posted_lines(month).iterator(chunk_size=2000)
+    posted = _posted(known, month).iterator(chunk_size=2000)
     if known.frozen(month):
         yield from map(entry_of, posted)
         return
@@ -132,6 +142,13 @@ def posted_lines(month: Month) -> models.QuerySet[LedgerLine]:
     kinds = models.Case(*(models.When(kind=kind, then=at) for kind, at in _ORDER.items()))
     rows = LedgerLine.objects.filter(month=str(month))
     return rows.order_by(F("owned_number").asc(nulls_last=True), kinds, "id")
+
+
+def _posted(known: Records, month: Month) -> models.QuerySet[LedgerLine]:
+    """Those of a closed month are its own, also when it is reopened and corrected while a file is written."""
+    rows = posted_lines(month)
+    closed = known.state(month) is State.CLOSED
+    return rows.filter(revision__lte=known.closes[month].revision) if closed else rows
 
 
 def entry_of(row: LedgerLine) -> Entry:

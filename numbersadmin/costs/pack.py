@@ -20,7 +20,7 @@ from numbersadmin.accounts.selectors import holders_of
 from numbersadmin.accounts.services import mails
 from numbersadmin.audit.models import AuditEvent, Seal
 from numbersadmin.costs import focus, groups_file, lines_file
-from numbersadmin.costs.ledger import Records, State
+from numbersadmin.costs.ledger import Records
 from numbersadmin.costs.lines import LineFilter
 from numbersadmin.costs.models import LedgerLine, MonthClose
 from numbersadmin.costs.month_report import month_report
@@ -100,7 +100,7 @@ def _audit(known: Records, month: Month) -> dict[str, Any]:
     numbers = LedgerLine.objects.filter(month=str(month), owned_number__isnull=False).values("owned_number")
     since, until = known.calendar.start(month), known.calendar.end(month)
     events = AuditEvent.objects.filter(subject_type="ownednumber", subject_id__in=numbers)
-    seal = Seal.objects.order_by("number").last()
+    seal = _newest_seal(known.closes[month])
     return {
         "month": str(month),
         "revision": known.closes[month].revision,
@@ -116,6 +116,12 @@ def _audit(known: Records, month: Month) -> dict[str, Any]:
             "sha256": seal.sha256,
         },
     }
+
+
+def _newest_seal(close: MonthClose) -> Seal | None:
+    """The newest seal, when it is over the close as well."""
+    told = AuditEvent.objects.filter(subject_type="monthclose", subject_id=close.pk, verb="cost.month_closed")
+    return Seal.objects.filter(through_id__gte=told.values("id")[:1]).order_by("number").last()
 
 
 def _readme(close: MonthClose, month: Month) -> str:
@@ -136,16 +142,15 @@ def _readme(close: MonthClose, month: Month) -> str:
 # To finance ---------------------------------------------------------------------------------------------------------
 
 
-def mails_for(month: Month, now: datetime) -> list[EmailMessage]:
-    """A mail about a month that was just closed, to finance and administrators: what is frozen, and the pack.
+def mails_for(close: MonthClose, now: datetime) -> list[EmailMessage]:
+    """A mail about a close, to finance and administrators: what is frozen, and the pack.
 
-    The pack is attached up to 5 MB; the mail always says where it is. None for a month that is not closed.
+    The pack is attached up to 5 MB; the mail always says where it is. None once the month was opened again.
     """
-    known = records(now)
-    if known.state(month) is not State.CLOSED:
+    known, month = records(now), Month.parse(close.month)
+    if known.closes[month].pk != close.pk:
         return []
-    close = known.closes[month]
-    seal = Seal.objects.order_by("number").last()
+    seal = _newest_seal(close)
     content = _small_pack(known, month, now)
 
     def text(person: User) -> Iterator[str]:
@@ -159,6 +164,8 @@ def mails_for(month: Month, now: datetime) -> list[EmailMessage]:
         yield from ("", "Keep this mail. It shows later that nothing was changed:", f"  lines {close.sha256}")
         if seal:
             yield f"  audit log, seal {seal.number} {seal.sha256}"
+        else:
+            yield "  The audit log is not sealed with this close yet. The next pack that you download has the seal."
 
     made = mails(holders_of("costs.reopen"), f"{month.label} is closed", text)
     for mail in made:

@@ -27,8 +27,8 @@ GROUPINGS: dict[str, Callable[[Subject], str]] = {
 """What a month can be split by. Several capabilities or labels are one group, that of the whole set."""
 
 # What is counted beside the groupings: everything together, by how it is known (Basis), what changed since the
-# month before (bridge.Part), and how many numbers have a charge without an amount.
-TOTAL, BASIS, BRIDGE, UNPRICED = "total", "basis", "bridge", "unpriced"
+# month before (bridge.Part), how many numbers have a charge without an amount, and corrections about other months.
+TOTAL, BASIS, BRIDGE, UNPRICED, ABOUT = "total", "basis", "bridge", "unpriced", "about"
 
 
 @dataclass(slots=True, order=True)
@@ -78,7 +78,7 @@ class Figures:
 
     def in_month(self, month: Month) -> Iterator[tuple[str, str, str, Sum]]:
         """Every figure of one month: what it is split by, currency, value and sum."""
-        for by in (*GROUPINGS, TOTAL, BASIS, BRIDGE, UNPRICED):
+        for by in (*GROUPINGS, TOTAL, BASIS, BRIDGE, UNPRICED, ABOUT):
             yield from ((by, *key, one) for key, one in self.of(month, by).items())
 
     def totals(self, month: Month) -> dict[str, Sum]:

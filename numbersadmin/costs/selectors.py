@@ -110,7 +110,7 @@ class MonthPage:
     all_groups: bool
     unpriced: int
     bases: list[str]
-    corrected: Corrected | None
+    corrected: Corrected
     bridge: Waterfall | None
     forecast: Forecast | None
     trend: Trend
@@ -213,7 +213,7 @@ def month_page(
         all_groups=all_groups,
         unpriced=found.unpriced(month),
         bases=basis_words(found.bases(month, currency)),
-        corrected=corrected(found.amounts(month), month),
+        corrected=corrected(found, month),
         bridge=_bridge(found, month, currency, known),
         forecast=forecast(known, found.amounts(last), now) if month == known.current else None,
         trend=trend(found, known, month, currency, span, notes_between(month.plus(1 - span), month), wide),
@@ -323,6 +323,7 @@ class ForecastPage:
     currency: str
     currencies: list[str]
     counted: datetime
+    unpriced: int  # numbers of ours whose price is not known
     forecast: Forecast
     bridge: Waterfall | None
 
@@ -346,4 +347,4 @@ def forecast_page(known: Records, currency: str, now: datetime) -> ForecastPage:
     currencies += [code for code in ours.with_pending if code not in currencies]
     currency = currency if currency in currencies else next(iter(currencies), "")
     bridge = _bridge(found, ahead, currency, known)
-    return ForecastPage(known, currency, currencies, counted, ours, bridge)
+    return ForecastPage(known, currency, currencies, counted, found.unpriced(ahead), ours, bridge)

@@ -15,7 +15,6 @@ from numbersadmin.accounts.services import send
 from numbersadmin.audit.services import NotSettled, seal
 from numbersadmin.costs import counting, notices, pack, selectors
 from numbersadmin.costs.models import MonthClose, ReopenAsk
-from numbersadmin.costs.months import Month
 
 logger = logging.getLogger(__name__)
 
@@ -35,13 +34,13 @@ def follow_close(*, row_id: int) -> None:
     Without the message the next sweep counts, and the daily seal has it.
     """
     with web.acting("celery"):
-        now, month = timezone.now(), MonthClose.objects.get(pk=row_id).month
+        now, closed = timezone.now(), MonthClose.objects.get(pk=row_id)
         counting.count(selectors.records(now), now)
         try:
-            seal(now, "close", note=month)
+            seal(now, "close", note=closed.month)
         except NotSettled as problem:
-            logger.warning("the audit log is not sealed with the close of %s yet: %s", month, problem)
-        send(pack.mails_for(Month.parse(month), now))
+            logger.warning("the audit log is not sealed with the close of %s yet: %s", closed.month, problem)
+        send(pack.mails_for(closed, now))
 
 
 @shared_task(name="numbersadmin.costs.tasks.tell_asked", soft_time_limit=75, time_limit=90)

@@ -13,7 +13,7 @@ from numbersadmin.costs.lines import Line, line_of
 from numbersadmin.costs.models import Action, LedgerLine, Origin, Waiver
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import Subject
-from numbersadmin.costs.posting import last_close, post_correction
+from numbersadmin.costs.posting import CannotCorrect, last_close, post_correction
 from numbersadmin.money import Totals
 from numbersadmin.numbers.models import OwnedNumber
 
@@ -80,8 +80,11 @@ def say_cost(
     now: datetime,
     form_token: str | None = None,
 ) -> LedgerLine:
-    """Post what a charge without a price cost, which waives the price. Raises CannotCorrect."""
+    """Post what a charge without a price cost, once, which waives the price. Raises CannotCorrect."""
     with transaction.atomic():
+        take_turn(month)
+        if LedgerLine.objects.filter(origin=Origin.PRICE, corrects=str(month), owned_number=owned).exists():
+            raise CannotCorrect("Somebody has said what it cost already. Correct that where it is not right.")
         posted = post_correction(
             known=known,
             subject=subject,

@@ -98,6 +98,7 @@ def ignore_row(
 ) -> None:
     """Leave a row out of all sums, for a reason, and compare again. Raises InvoiceError."""
     with transaction.atomic():
+        claim(invoice)  # before its rows, as all others do
         counted = InvoiceRow.objects.filter(invoice=invoice, row=row).exclude(ignored=Ignored.PERSON)
         if counted.update(ignored=Ignored.PERSON, reason=reason, ignored_by=actor) != 1:
             raise InvoiceError(f"Row {row} is ignored already, or not in the file. Nothing was changed.")

@@ -219,3 +219,34 @@ def test_an_event_that_commits_late_is_waited_for(cast, now, monkeypatch, waits)
     else:
         with pytest.raises(CommandError, match="1 events were inserted"):
             verified()
+
+
+def test_a_seal_made_during_a_verification_is_no_alarm(log, now, monkeypatch):
+    """Verifying a long log takes minutes, in which a month may be closed."""
+    computed, made = seal.digest, []
+
+    def slowly(*args):
+        if not made:
+            made.append(True)
+            made.append(seal.seal(now, "close", note="2026-11 revision 1"))
+        return computed(*args)
+
+    monkeypatch.setattr(seal, "digest", slowly)
+    assert seal.verify().problems == []
+    assert made[1].number == 3
+
+
+def test_a_seal_whose_place_was_taken_is_made_after_that_one(log, now, monkeypatch):
+    """The daily one began before the month was closed: the close still has a seal over it."""
+    computed, newest = seal.digest, AuditEvent.objects.latest("id").pk
+
+    def meanwhile(made, after):
+        if not Seal.objects.filter(number=3).exists():
+            other = Seal(number=3, kind="daily", at=now, through_id=newest - 1, previous=made.previous)
+            other.events, other.sha256 = computed(other, after)
+            other.save(force_insert=True)
+        return computed(made, after)
+
+    monkeypatch.setattr(seal, "digest", meanwhile)
+    assert seal.seal(now, "close", note="2026-11").through_id >= newest
+    assert seal.verify().problems == []

@@ -67,7 +67,17 @@ def test_figures_that_moved_are_shown_again_with_what_moved(two_months, signed_i
 
 
 @pytest.mark.parametrize(
-    "sent", ["", "x", "[]", '{"totals": {"EUR": "x"}}', '{"totals": 5}', '{"totals": {"EUR": []}}']
+    "sent",
+    [
+        "",
+        "x",
+        "[]",
+        '{"totals": {"EUR": "x"}}',
+        '{"totals": 5}',
+        '{"totals": {"EUR": []}}',
+        '{"totals": {"EUR": "1E+999999"}}',
+        '{"totals": {"EUR": "NaN"}}',
+    ],
 )
 def test_an_altered_form_closes_nothing(two_months, signed_in, sent):
     page = signed_in("finance").post("/costs/2026-09/close/", {"shown": sent})

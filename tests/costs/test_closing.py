@@ -8,8 +8,9 @@ from django.db import DatabaseError, connection, transaction
 
 from numbersadmin.audit import append_only
 from numbersadmin.audit.models import AuditEvent
-from numbersadmin.costs import checklist, closing, posting, reopening, waiving
+from numbersadmin.costs import checklist, closing, late, posting, reopening, waiving
 from numbersadmin.costs.checklist import Weight
+from numbersadmin.costs.corrected import as_corrected
 from numbersadmin.costs.digest import digest_of
 from numbersadmin.costs.ledger import State, statement
 from numbersadmin.costs.lines import number_cost
@@ -194,6 +195,32 @@ def test_what_a_charge_without_a_price_cost_is_posted_beside_it(story, cast):
     assert (closed.totals, closed.lines, closed.unpriced) == ({"EUR": "4.200000"}, 2, 1)
 
 
+def test_what_a_charge_without_a_price_cost_is_said_once(story, cast):
+    """Two people have the page open, each with a form of their own."""
+    story.listed("2026-10-01 12:00", "2026-11-02")
+    owned = story.found("447860041117", "2026-10-01 12:00", None)
+    (found,) = waiving.unpriced(records(NOW), OCTOBER)
+    cost = {"amount": Decimal("4.2"), "currency": "EUR", "reason": "Invoice 8", "actor": cast.finance}
+    about = {"known": records(NOW), "month": OCTOBER, "subject": found.line.subject, "owned": owned}
+    waiving.say_cost(**about, **cost, now=NOW, form_token="hers")
+    with pytest.raises(CannotCorrect, match="said what it cost already"):
+        waiving.say_cost(**about, **cost, now=NOW, form_token="his")
+    assert LedgerLine.objects.count() == 1
+
+
+def test_months_that_were_cut_otherwise_are_not_closed_on(two_months, cast, story, settings):
+    """What was bought in the hours between would be charged in both months, its set-up as well."""
+    story.bought("33612345679", "2026-09-30 15:00", "5", setup="2", initial="0.166667", country="FR")
+    close(cast, SEPTEMBER)
+    settings.BILLING_TIME_ZONE = "Pacific/Auckland"
+    (told,) = blocks(OCTOBER)
+    assert "September 2026 was closed with months that begin at midnight UTC" in told
+    assert "BILLING_TIME_ZONE" in told
+    assert late.proposals(records(NOW)) == []
+    settings.BILLING_TIME_ZONE = "UTC"
+    assert blocks(OCTOBER) == []
+
+
 def noted(month: Month) -> list[str]:
     """What the checklist says without standing against the close."""
     return [one.text for one in closing.review(records(NOW), month, NOW).items if one.weight is Weight.NOTED]
@@ -261,8 +288,8 @@ def test_a_correction_after_the_close_goes_to_the_next_month(two_months, cast):
     assert posted.month == "2026-10"
     known = records(NOW)
     assert Totals({"EUR": Decimal(23), "USD": Decimal("1.5")}) == closing.totals_in(closed.totals)
-    assert closing.as_corrected(known, SEPTEMBER)["EUR"] == Decimal("21.5")
-    assert closing.as_corrected(known, OCTOBER)["EUR"] == Decimal("25.903226")
+    assert as_corrected(known, SEPTEMBER)["EUR"] == Decimal("21.5")
+    assert as_corrected(known, OCTOBER)["EUR"] == Decimal("25.903226")
     assert close(cast, OCTOBER).totals["EUR"] == "24.403226"
 
 

@@ -74,4 +74,4 @@ def test_a_month_shows_what_it_is_as_corrected(two_months, cast, signed_in):
     page = signed_in("viewer").get("/costs/2026-10/").text.replace("\u00a0", " ")
     assert "As it stands 24.40 EUR" in page
     assert "carries \u22121.50 EUR about" in page
-    assert selectors.month_page(known, Month.parse("2026-11"), now=NOW).corrected is None
+    assert not selectors.month_page(known, Month.parse("2026-11"), now=NOW).corrected

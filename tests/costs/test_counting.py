@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from datetime import timedelta
+from decimal import Decimal
 from random import Random
 
 import pytest
@@ -258,6 +259,60 @@ def test_what_was_counted_before_a_close_is_not_shown_as_closed(large, two_month
     assert "is being counted" in client.get("/costs/2026-09/").text
     count()
     assert "Closed by" in client.get("/costs/2026-09/").text
+
+
+def test_a_correction_of_a_reopened_month_reaches_the_bridge_of_the_closed_one_after_it(
+    large, two_months, cast
+):
+    for month in ("2026-09", "2026-10"):
+        freeze(selectors.records(NOW), Month.parse(month), cast, Random(1))
+    MonthClose.objects.create(
+        month="2026-09",
+        revision=1,
+        action="reopen",
+        at=NOW,
+        by=cast.finance,
+        second_by=cast.admin,
+        reason="Late",
+    )
+    count()
+    corrected(cast, "-1.5", Month.parse("2026-09"))
+    count()
+    bridge = selectors.month_page(
+        selectors.records(NOW), Month.parse("2026-10"), now=NOW, currency="EUR"
+    ).bridge
+    exact = [bar.exact for bar in bridge.bars]
+    assert sum(exact[:-1]) == exact[-1]
+    assert count() == []
+
+
+def test_a_correction_after_a_count_is_not_taken_off_what_does_not_have_it(large, two_months, cast):
+    """The page is some minutes old, as it says, but its figures are of one moment."""
+    freeze(selectors.records(NOW), Month.parse("2026-09"), cast, Random(1))
+    count()
+    corrected(cast, "-1.5", Month.parse("2026-09"))
+    before = some_corrected("2026-10")
+    count()
+    after = some_corrected("2026-10")
+    assert not before
+    assert after.amounts == [("EUR", Decimal("24.403226"), Decimal("25.903226"))]
+
+
+def some_corrected(month):
+    return selectors.month_page(selectors.records(NOW), Month.parse(month), now=NOW).corrected
+
+
+def corrected(cast, amount, about):
+    services.post_correction(
+        known=selectors.records(NOW),
+        subject=Subject(None),
+        amount=Decimal(amount),
+        currency="EUR",
+        reason="Credit note",
+        corrects=about,
+        actor=cast.finance,
+        now=NOW,
+    )
 
 
 @pytest.mark.parametrize("path", ["/costs/2026-11/", "/costs/2026-11/forecast/", "/"])

@@ -38,6 +38,15 @@ def test_without_orders_it_is_what_is_ours_at_the_prices_of_now(two_months):
     }
 
 
+def test_numbers_of_ours_without_a_price_are_in_no_figure_and_told(two_months, story, signed_in):
+    story.found("60444", "2026-09-01 12:00", None)
+    assert dict(forecast().forecast.committed) == {"EUR": Decimal(24), "USD": Decimal("1.5")}
+    assert (
+        "1 number of ours has no known price and is in no figure"
+        in signed_in("viewer").get("/costs/2026-11/forecast/").text
+    )
+
+
 def test_once_the_month_has_turned_it_costs_what_was_forecast(two_months, story):
     """Invariant 14, with nothing but a look at the same list in between."""
     expected = forecast().forecast.committed

@@ -12,7 +12,9 @@ from django.core import mail
 
 from numbersadmin.audit.models import Seal
 from numbersadmin.audit.services import seal
-from numbersadmin.costs import pack, selectors, tasks
+from numbersadmin.costs import pack, reopening, selectors, tasks
+from numbersadmin.costs.digest import digest_of
+from numbersadmin.costs.ledger import statement
 from numbersadmin.costs.models import MonthClose
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import Subject
@@ -106,13 +108,14 @@ def test_finance_gets_the_pack_and_the_digests_that_prove_it(closed):
 
 def test_a_large_pack_is_a_link_only(closed, monkeypatch):
     monkeypatch.setattr(pack, "MOST_ATTACHED", 100)
-    (made,) = pack.mails_for(OCTOBER, NOW)
+    (made,) = pack.mails_for(closed, NOW)
     assert not made.attachments
     assert "/costs/2026-10/pack.zip" in made.body
 
 
-def test_nobody_is_written_to_about_an_open_month(closed):
-    assert pack.mails_for(Month.parse("2026-11"), NOW) == []
+def test_nobody_is_written_to_about_a_month_that_is_open_again(closed, cast):
+    reopen(cast)
+    assert pack.mails_for(closed, NOW) == []
 
 
 def test_a_close_is_followed_up_once_it_is_committed(closed, django_capture_on_commit_callbacks):
@@ -165,3 +168,46 @@ def test_a_report_names_the_dearest_groups_and_adds_up_the_rest(story, cast, sig
     amounts = re.findall(r'<span class="money[^>]*>([\d.,]+) <span class="cur">EUR', table)
     assert len(amounts) == 42
     assert sum(Decimal(one) for one in amounts[:-1]) == Decimal(amounts[-1]) == Decimal("903.21")
+
+
+# ── what happens meanwhile ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_mail_names_only_a_seal_that_has_the_close(closed, cast):
+    seal(NOW)
+    later = freeze_again(cast)
+    (made,) = pack.mails_for(later, NOW)
+    assert Seal.objects.get().sha256 not in made.body
+    assert "not sealed with this close yet" in made.body
+    seal(NOW)
+    (made,) = pack.mails_for(later, NOW)
+    assert Seal.objects.latest("number").sha256 in made.body
+
+
+def test_a_close_that_was_opened_and_closed_again_is_told_once_each(closed, cast):
+    later = freeze_again(cast)
+    assert pack.mails_for(closed, NOW) == []
+    assert len(pack.mails_for(later, NOW)) == 1
+
+
+def freeze_again(cast):
+    """October was reopened, corrected and closed again."""
+    reopen(cast)
+    return freeze("2026-10", cast.finance, NOW)
+
+
+def reopen(cast):
+    """October is open again, with a correction that no close has."""
+    asked = reopening.ask(month=OCTOBER, reason="Late", actor=cast.finance, now=NOW)
+    reopening.confirm(asked=asked, actor=cast.admin, now=NOW)
+    post_correction(
+        known=selectors.records(NOW), subject=Subject(None), amount=Decimal(1), currency="EUR",
+        reason="Late", actor=cast.finance, now=NOW,
+    )  # fmt: skip
+
+
+def test_files_of_a_close_are_its_own_though_the_month_is_reopened_meanwhile(closed, cast):
+    known = selectors.records(NOW)
+    reopen(cast)
+    assert digest_of(statement(known, OCTOBER)) == closed.sha256
+    assert digest_of(statement(selectors.records(NOW), OCTOBER)) != closed.sha256

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from numbersadmin.costs import closing, late, selectors
+from numbersadmin.costs.corrected import as_corrected
 from numbersadmin.costs.models import LedgerLine, Origin
 from numbersadmin.costs.months import Month
 from numbersadmin.invoices import comparing, posting
@@ -94,5 +95,5 @@ def test_each_month_of_the_year_is_closed_at_what_it_must_cost(account):
         expected = owed(list(lives.values()), 2026, at, account.today)
         if at == 9:
             expected["EUR"] += billed
-        assert exact(closing.as_corrected(known, month)) == expected, f"month {at}"
+        assert exact(as_corrected(known, month)) == expected, f"month {at}"
         assert all(closing.verify(month).values())

@@ -1,5 +1,8 @@
 """An invoice against our costs: each number in one status, what was never ours is raised, again changes nothing."""
 
+import contextlib
+import threading
+
 import pytest
 
 from numbersadmin.audit.models import AuditEvent
@@ -12,6 +15,7 @@ from numbersadmin.invoices.models import Invoice, State
 from numbersadmin.sync.models import Drift, DriftState
 from numbersadmin.sync.selectors import outstanding
 from tests.invoices.conftest import AGREES, BY, HEADINGS, NOW, OCTOBER, again, lines, upload
+from tests.orders.test_races import at_once
 
 
 def test_an_invoice_that_says_what_we_say_has_no_difference(compared):
@@ -186,3 +190,28 @@ def test_a_preset_is_offered_for_the_same_headings_only(compared, cast):
     assert selectors.preset_for(other) is None
     with pytest.raises(InvoiceError, match="other headings"):
         services.save_preset(name="Monthly", invoice=other, **save)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_is_ignored_while_the_columns_are_chosen_again(compared, cast, monkeypatch):
+    """Each waits for the other's rows where they are not taken in the same order; then the database ends one."""
+    compared(AGREES)
+    meeting = threading.Barrier(2)
+    read, compare = comparing._read_rows, services.compare_again
+
+    def met(act):
+        def meet_first(*args, **facts):
+            with contextlib.suppress(threading.BrokenBarrierError):
+                meeting.wait(0.5)
+            return act(*args, **facts)
+
+        return meet_first
+
+    monkeypatch.setattr(comparing, "_read_rows", met(read))
+    monkeypatch.setattr(services, "compare_again", met(compare))
+    facts = {"actor": cast.finance, "known": costs.records(NOW), "now": NOW}
+    done = at_once(
+        lambda: services.ignore_row(invoice=Invoice.objects.get(), row=2, reason="Not ours", **facts),
+        lambda: comparing.choose_columns(invoice=Invoice.objects.get(), by=BY, **facts),
+    )
+    assert all(one is None or isinstance(one, InvoiceError) for one in done), done
