@@ -47,8 +47,8 @@ class LineFilter:
 
     @classmethod
     def of(cls, sent: Mapping[str, str]) -> "LineFilter":
-        """The filter that a query string asks for."""
-        return cls(**{one.name: sent.get(one.name, "") for one in fields(cls)})
+        """The filter that a query string asks for; what no database can keep fits nothing."""
+        return cls(**{one.name: sent.get(one.name, "").replace("\0", "\ufffd") for one in fields(cls)})
 
     @property
     def chosen(self) -> dict[str, str]:
