@@ -357,8 +357,6 @@ def lines_on(client, path):
         "?owner=manager",
         "?owner=(none)&country=DE",
         "?labels=a,%20b",
-        "?owner=%00",
-        "?cur=%00",
     ],
 )
 def test_the_lines_of_a_large_account_are_the_same(account, signed_in, november, monkeypatch, query):
