@@ -141,7 +141,7 @@ def decide(request: HtmxRequest, ask_id: int) -> HttpResponse:
     """A request to reopen a month: who did not ask confirms or refuses, who asked may withdraw."""
     asked = get_object_or_404(ReopenAsk.objects.select_related("asked_by", "decided_by"), pk=ask_id)
     month, problem = Month.parse(asked.month), ""
-    reason = request.POST.get("reason", "")
+    reason = request.POST.get("reason", "").replace("\0", "")
     if request.method == "POST":
         try:
             _decided(request, asked, reason)

@@ -17,7 +17,7 @@ from numbersadmin.audit.services import record
 from numbersadmin.costs import charges, checklist
 from numbersadmin.costs.checklist import Item, Weight
 from numbersadmin.costs.digest import Digest, Figures, digest_of, totals_in
-from numbersadmin.costs.ledger import Entry, Records, entry_of, posted_lines, statement, take_turn
+from numbersadmin.costs.ledger import Entry, Records, entry_of, in_order, statement, take_turn
 from numbersadmin.costs.models import Action, LedgerLine, MonthClose, Origin
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.posting import about, last_close
@@ -190,5 +190,5 @@ def verify(month: Month) -> dict[int, bool]:
 
 def _lines_of(closed: MonthClose) -> Iterator[Entry]:
     """The lines that a close carried: later revisions only add some."""
-    rows = posted_lines(Month.parse(closed.month)).filter(revision__lte=closed.revision)
-    return map(entry_of, rows.iterator(chunk_size=2000))
+    rows = LedgerLine.objects.filter(month=closed.month, revision__lte=closed.revision)
+    return map(entry_of, in_order(rows).iterator(chunk_size=2000))

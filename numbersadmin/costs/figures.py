@@ -9,7 +9,7 @@ from numbersadmin.costs import report
 from numbersadmin.costs.bridge import RENTS, Change, Part, changes
 from numbersadmin.costs.charges import Basis, Kind, Stretch, stretches
 from numbersadmin.costs.classes import Classes
-from numbersadmin.costs.ledger import Entry, Records, computed, statement
+from numbersadmin.costs.ledger import Entry, Records, carried, computed, statement
 from numbersadmin.costs.models import LedgerLine
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.pairs import frozen_differences
@@ -31,7 +31,7 @@ def figures(
     start = max(first, first_open(known))
     if start <= last:
         _add_open(found, known, start, last, groupings, alike)
-    add_posted(found, first, last, groupings)
+    _add_posted(found, known, first, last, groupings)
     for index in range(first.index, min(start.index, last.index + 1)):
         if shown in (None, Month(index)) and known.frozen(Month(index - 1)):
             for (currency, part, amount), numbers in frozen_differences(known, Month(index)):
@@ -80,9 +80,11 @@ def first_open(known: Records) -> Month:
     return max(frozen).next if frozen else known.first or known.current
 
 
-def add_posted(found: Figures, first: Month, last: Month, groupings: Collection[str]) -> None:
+def _add_posted(
+    found: Figures, known: Records, first: Month, last: Month, groupings: Collection[str]
+) -> None:
     """Add what the ledger has of these months: all lines of those that are closed, and every correction."""
-    rows = LedgerLine.objects.filter(month__gte=str(first), month__lte=str(last))
+    rows = carried(known).filter(month__gte=str(first), month__lte=str(last))
     for month, currency, basis, one in _sums(rows, "basis"):
         found.add(month, TOTAL, currency, "", one)
         if one.amount:

@@ -16,7 +16,7 @@ from django.db.models import F, Q
 from numbersadmin.accounts.models import User
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.costs.charges import Charge, charges
-from numbersadmin.costs.ledger import Records
+from numbersadmin.costs.ledger import Records, carried
 from numbersadmin.costs.models import LedgerLine, Origin
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import Held, Subject, held_with
@@ -139,7 +139,7 @@ def proposals(known: Records, among: set[int] | None = None) -> list[Proposal]:
     ids = sorted(candidates(known) if among is None else among)
     if not months or not ids or known.closed_otherwise:
         return []
-    ledger = _ledger(ids)
+    ledger = _ledger(known, ids)
     found = [
         proposal for held in held_with(ids, known.listed) for proposal in _of(held, months, ledger, known)
     ]
@@ -147,12 +147,12 @@ def proposals(known: Records, among: set[int] | None = None) -> list[Proposal]:
     return _explained(found, known)
 
 
-def _ledger(ids: list[int]) -> dict[tuple[int, str], Posted]:
+def _ledger(known: Records, ids: list[int]) -> dict[tuple[int, str], Posted]:
     """(Owned number, month it is about) -> what the ledger has of it."""
     found: dict[tuple[int, str], Posted] = defaultdict(lambda: Posted({}, {}, {}, {}))
     columns = ("owned_number_id", "month", "corrects", "origin", "currency", "amount")
     for at in range(0, len(ids), 5_000):
-        rows = LedgerLine.objects.filter(owned_number_id__in=ids[at : at + 5_000]).values_list(*columns)
+        rows = carried(known).filter(owned_number_id__in=ids[at : at + 5_000]).values_list(*columns)
         for number, month, corrects, origin, currency, amount in rows.iterator(chunk_size=5_000):
             posted = found[number or 0, corrects or month]
             if amount is None:

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F
 
 from numbersadmin.costs.charges import Basis, Charge, Kind, charges
-from numbersadmin.costs.models import Action, LedgerLine, MonthClose, MonthTurn
+from numbersadmin.costs.models import Action, LedgerLine, MonthClose, MonthTurn, Origin
 from numbersadmin.costs.months import Calendar, Month
 from numbersadmin.costs.possessions import Held, Subject, held_between
 
@@ -105,7 +105,7 @@ def statement(known: Records, month: Month) -> Iterator[Entry]:
     """
     if not known.on_record(month):
         return
-    posted = _posted(known, month).iterator(chunk_size=2000)
+    posted = posted_lines(known, month).iterator(chunk_size=2000)
     if known.frozen(month):
         yield from map(entry_of, posted)
         return
@@ -137,18 +137,28 @@ def _place(entry: Entry) -> tuple[bool, int, int]:
     return entry.subject.id is None, entry.subject.id or 0, _ORDER[entry.charge.kind]
 
 
-def posted_lines(month: Month) -> models.QuerySet[LedgerLine]:
+def carried(known: Records) -> models.QuerySet[LedgerLine]:
+    """The ledger as it was when `known` was read.
+
+    What a month is closed or corrected with while a page or a file is made would be counted twice, or be under the
+    checksum of another revision.
+    """
+    last = max((str(month) for month in known.closes if known.frozen(month)), default="")
+    return LedgerLine.objects.exclude(origin=Origin.CLOSE, month__gt=last)
+
+
+def posted_lines(known: Records, month: Month) -> models.QuerySet[LedgerLine]:
     """The rows of the ledger that a month carries, in the order of `statement`."""
+    rows = carried(known).filter(month=str(month))
+    if known.state(month) is State.CLOSED:
+        rows = rows.filter(revision__lte=known.closes[month].revision)
+    return in_order(rows)
+
+
+def in_order(rows: models.QuerySet[LedgerLine]) -> models.QuerySet[LedgerLine]:
+    """Rows of one month in the order of `statement`."""
     kinds = models.Case(*(models.When(kind=kind, then=at) for kind, at in _ORDER.items()))
-    rows = LedgerLine.objects.filter(month=str(month))
     return rows.order_by(F("owned_number").asc(nulls_last=True), kinds, "id")
-
-
-def _posted(known: Records, month: Month) -> models.QuerySet[LedgerLine]:
-    """Those of a closed month are its own, also when it is reopened and corrected while a file is written."""
-    rows = posted_lines(month)
-    closed = known.state(month) is State.CLOSED
-    return rows.filter(revision__lte=known.closes[month].revision) if closed else rows
 
 
 def entry_of(row: LedgerLine) -> Entry:

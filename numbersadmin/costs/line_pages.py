@@ -11,9 +11,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from numbersadmin.costs import counting
 from numbersadmin.costs.classes import Classes
-from numbersadmin.costs.ledger import Entry, Records, computed, entry_of, merged, posted_lines
+from numbersadmin.costs.ledger import Entry, Records, carried, computed, entry_of, merged, posted_lines
 from numbersadmin.costs.lines import ROWS, UNPRICED, Line, LineFilter, line_of
-from numbersadmin.costs.models import LedgerLine
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import held_among
 from numbersadmin.costs.report import TOTAL
@@ -61,7 +60,7 @@ def _fitting(known: Records, month: Month, wanted: LineFilter, after: int) -> It
     while ids:
         ids = list(numbers.filter(id__gt=ids[-1]).values_list("id", flat=True)[:AT_A_TIME])
         of_these = Q(owned_number__in=ids) if ids else Q(owned_number=None)  # last, those about no number
-        entries: Iterator[Entry] = map(entry_of, posted_lines(month).filter(of_these))
+        entries: Iterator[Entry] = map(entry_of, posted_lines(known, month).filter(of_these))
         if ids and not known.frozen(month):
             held = held_among(OwnedNumber.objects.filter(id__in=ids), known.listed)
             entries = merged(computed(held, month, known.calendar), entries)
@@ -72,7 +71,7 @@ def _fitting(known: Records, month: Month, wanted: LineFilter, after: int) -> It
 
 def _numbers(known: Records, month: Month, wanted: LineFilter) -> QuerySet[OwnedNumber]:
     """By id, those that may have a line that fits; labels narrow nothing here."""
-    posted = LedgerLine.objects.filter(month=str(month), owned_number=OuterRef("pk"))
+    posted = carried(known).filter(month=str(month), owned_number=OuterRef("pk"))
     numbers = OwnedNumber.objects.order_by("id")
     if known.frozen(month):
         return numbers.filter(Exists(posted))

@@ -8,8 +8,7 @@ from typing import Any
 from django.core.paginator import Page, Paginator
 
 from numbersadmin.costs.charges import Basis, Charge, Kind, charges
-from numbersadmin.costs.ledger import Entry, Records, entry_of, statement
-from numbersadmin.costs.models import LedgerLine
+from numbersadmin.costs.ledger import Entry, Records, carried, entry_of, statement
 from numbersadmin.costs.months import Calendar, Month
 from numbersadmin.costs.possessions import Held, Subject, held_of
 from numbersadmin.costs.report import GROUPINGS
@@ -47,8 +46,8 @@ class LineFilter:
 
     @classmethod
     def of(cls, sent: Mapping[str, str]) -> "LineFilter":
-        """The filter that a query string asks for."""
-        return cls(**{one.name: sent.get(one.name, "") for one in fields(cls)})
+        """The filter that a query string asks for; what no database can keep fits nothing."""
+        return cls(**{one.name: sent.get(one.name, "").replace("\0", "\ufffd") for one in fields(cls)})
 
     @property
     def chosen(self) -> dict[str, str]:
@@ -168,7 +167,7 @@ def number_cost(known: Records, owned: OwnedNumber) -> NumberCost:
     """
     holdings = list(held_of(owned.number, owned.country, known.listed))
     entries = [entry for entry in _computed(known, holdings) if not known.frozen(entry.charge.month)]
-    posted = LedgerLine.objects.filter(owned_number__in=[held.subject.id for held in holdings])
+    posted = carried(known).filter(owned_number__in=[held.subject.id for held in holdings])
     entries += map(entry_of, posted)
     order = list(Kind)
     entries.sort(

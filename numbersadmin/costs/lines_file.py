@@ -9,6 +9,7 @@ from numbersadmin import export
 from numbersadmin.costs.ledger import Entry, Records, State, statement
 from numbersadmin.costs.lines import LineFilter, line_of
 from numbersadmin.costs.months import Calendar, Month
+from numbersadmin.costs.selectors import notes_between
 from numbersadmin.formats import capability_label, country_name, phone_intl, type_name, when
 from numbersadmin.money import Money
 
@@ -106,6 +107,10 @@ def about(known: Records, month: Month, *, filters: str, who: str, now: datetime
         ("Amounts", "With all their decimals, from list prices. Currencies are never added together."),
         ("Empty amounts", "Not known: Infobip states no price. They are part of no total."),
         ("Months", f"They begin at midnight {known.zone}."),
+        *(
+            ("Note", f"{one.text} ({one.by.display_name}, {when(one.at, 'full')})")
+            for one in notes_between(month, month)
+        ),
     ]
 
 

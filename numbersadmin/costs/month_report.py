@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,9 +9,10 @@ from numbersadmin.costs import rates
 from numbersadmin.costs.groups_file import in_words
 from numbersadmin.costs.ledger import Records, State, statement
 from numbersadmin.costs.lines import Line, line_of
-from numbersadmin.costs.models import MonthClose
+from numbersadmin.costs.models import MonthClose, MonthNote
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.report import basis_words
+from numbersadmin.costs.selectors import notes_between
 from numbersadmin.costs.summary import Part, Summary, summarise
 from numbersadmin.money import ZERO, Totals, rounded_lines
 
@@ -45,15 +45,6 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """What a person wrote about the month."""
-
-    who: str
-    at: datetime
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class InOne:
     """The totals in one currency, or why there is no such figure."""
 
@@ -75,7 +66,7 @@ class MonthReport:
     splits: list[Split]
     bases: list[tuple[str, str]]
     corrections: list[Line]
-    notes: Sequence[Note]
+    notes: list[MonthNote]
     assumptions: Sequence[str]
     in_one: InOne | None
     currencies_to: list[str]
@@ -96,7 +87,7 @@ class MonthReport:
         return self.summary.corrected - len(self.corrections)
 
 
-def month_report(known: Records, month: Month, *, to: str = "", notes: Sequence[Note] = ()) -> MonthReport:
+def month_report(known: Records, month: Month, *, to: str = "") -> MonthReport:
     """The report of a month on record; `to` is the currency to look at it in, if there is a rate to it."""
     found = summarise(statement(known, month), tuple(SPLITS))
     choices = rates.currencies_to(known, month)
@@ -111,7 +102,7 @@ def month_report(known: Records, month: Month, *, to: str = "", notes: Sequence[
             (currency, ", ".join(basis_words(shares))) for currency, shares in sorted(found.bases.items())
         ],
         corrections=[line_of(entry, known.calendar) for entry in found.corrections],
-        notes=notes,
+        notes=notes_between(month, month),
         assumptions=[*ASSUMPTIONS, f"Months begin at midnight {known.zone}."],
         in_one=_in_one(known, month, found.totals, to) if to in choices else None,
         currencies_to=choices,

@@ -203,3 +203,12 @@ def test_a_month_that_is_not_closed_says_so(two_months, signed_in):
     assert "September 2026 is not closed" in text_of(browser.get("/costs/2026-09/closed/"))
     assert "September 2026 is not closed" in text_of(browser.get("/costs/2026-09/reopen/"))
     assert "is not closed" in browser.post("/costs/2026-09/reopen/", {"reason": "x"}).text
+
+
+def test_what_no_database_can_keep_is_left_out_of_a_reason(two_months, cast, signed_in):
+    close(signed_in("finance"), "2026-09")
+    signed_in("finance").post("/costs/2026-09/reopen/", {"reason": "Invoice 9"})
+    path = f"/costs/reopenings/{ReopenAsk.objects.get().pk}/"
+    assert signed_in("admin").post(path, {"act": "refuse", "reason": "\x00"}).status_code == 409
+    assert signed_in("admin").post(path, {"act": "refuse", "reason": "It stays\x00"}).status_code == 302
+    assert ReopenAsk.objects.get().decision_reason == "It stays"

@@ -12,8 +12,10 @@ from numbersadmin.costs import checklist, closing, late, posting, reopening, wai
 from numbersadmin.costs.checklist import Weight
 from numbersadmin.costs.corrected import as_corrected
 from numbersadmin.costs.digest import digest_of
+from numbersadmin.costs.figures import figures
 from numbersadmin.costs.ledger import State, statement
-from numbersadmin.costs.lines import number_cost
+from numbersadmin.costs.line_pages import keyed_lines
+from numbersadmin.costs.lines import LineFilter, number_cost
 from numbersadmin.costs.models import LedgerLine, MonthClose, Waiver
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import Subject
@@ -269,6 +271,28 @@ def test_figures_that_moved_since_they_were_shown_close_nothing(two_months, cast
 
 
 # Afterwards ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_month_that_is_closed_while_a_page_is_made_does_not_count_twice(two_months, cast):
+    """What was read as open is computed; the rows that a close has just written are the same charges."""
+
+    def seen(known):
+        numbers = two_months.values()
+        return (
+            Totals.of((entry.charge.currency, entry.charge.amount) for entry in statement(known, SEPTEMBER)),
+            figures(known, SEPTEMBER, OCTOBER, ["owner"], shown=OCTOBER, alike=False).amounts(SEPTEMBER),
+            [number_cost(known, owned).totals for owned in numbers],
+            [one.charge for one in keyed(known)],
+        )
+
+    def keyed(known):
+        return keyed_lines(known, SEPTEMBER, LineFilter(country="DE", owner="manager"), 0, NOW).lines
+
+    stale = records(NOW)
+    before = seen(stale)
+    close(cast, SEPTEMBER)
+    assert seen(stale) == before
+    assert seen(records(NOW)) == before
 
 
 def test_a_correction_after_the_close_goes_to_the_next_month(two_months, cast):

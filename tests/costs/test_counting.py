@@ -349,7 +349,15 @@ def lines_on(client, path):
 
 @pytest.mark.parametrize("account", [1, 5], indirect=True)
 @pytest.mark.parametrize(
-    "query", ["", "?cur=EUR", "?cur=unknown", "?owner=manager", "?owner=(none)&country=DE", "?labels=a,%20b"]
+    "query",
+    [
+        "",
+        "?cur=EUR",
+        "?cur=unknown",
+        "?owner=manager",
+        "?owner=(none)&country=DE",
+        "?labels=a,%20b",
+    ],
 )
 def test_the_lines_of_a_large_account_are_the_same(account, signed_in, november, monkeypatch, query):
     client, path = signed_in("finance"), f"/costs/2026-11/lines/{query}"
@@ -366,3 +374,11 @@ def test_the_lines_of_a_large_account_are_the_same(account, signed_in, november,
         assert foot.findall(last) == foot.findall(page)
     else:
         assert "not added up here" in last
+
+
+@pytest.mark.parametrize("query", ["?owner=%00", "?cur=%00"])
+def test_what_no_database_can_keep_fits_no_line(large, signed_in, november, query):
+    count()
+    lines, page = lines_on(signed_in("finance"), f"/costs/2026-11/lines/{query}")
+    assert lines == []
+    assert "<html" in page

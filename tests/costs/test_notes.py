@@ -7,6 +7,7 @@ from numbersadmin.costs import notes, selectors
 from numbersadmin.costs.models import MonthNote
 from numbersadmin.costs.months import Month
 from tests.costs.conftest import at
+from tests.costs.test_files import sheets
 
 pytestmark = pytest.mark.usefixtures("november")
 NOW = at("2026-11-20 12:00")
@@ -43,6 +44,17 @@ def test_it_stands_under_the_chart_of_every_month_that_shows_it(note, signed_in)
     assert "Hotline moved" not in signed_in("viewer").get("/costs/2026-09/").text
     assert selectors.notes_between(OCTOBER, OCTOBER) == [note]
     assert selectors.notes_between(OCTOBER.next, OCTOBER.next) == []
+
+
+def test_it_goes_along_in_the_report_and_the_excel_files(note, signed_in):
+    client = signed_in("finance")
+    assert "Hotline moved" in client.get("/costs/2026-10/report/").text
+    assert "Hotline moved" not in client.get("/costs/2026-11/report/").text
+    for path in ("lines.xlsx", "groups.xlsx"):
+        about = sheets(client.get(f"/costs/2026-10/{path}"))[-1]
+        assert [row[1] for row in about if row[0] == "Note"] == [
+            "Hotline moved (finance, 20 Nov 2026, 12:00 UTC)"
+        ]
 
 
 @pytest.mark.parametrize(("text", "told"), [("  ", "Write what is to be remembered"), ("x" * 201, "has 201")])
