@@ -37,7 +37,6 @@ def part(request: HtmxRequest, month: str) -> HttpResponse:
         "above": f"/costs/{known.current}/forecast/" if ahead else f"/costs/{wanted}/",
         "heading": words(reason, wanted) if reason else "All differences",
         "one_reason": reason is not None,
-        "columns": 3 if reason else 4,
         "found": changed_numbers(known, wanted, currency, reason, request.GET.get("page", "1")),
         "query": request.GET,
     }

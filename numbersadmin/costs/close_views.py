@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
-from numbersadmin.costs import closing, reopening, tasks
+from numbersadmin.costs import closing, reopening, rules, tasks
 from numbersadmin.costs.close_forms import CloseForm, ReasonForm
 from numbersadmin.costs.closing import AlreadyClosed, CannotClose, Moved
 from numbersadmin.costs.corrected import as_corrected
@@ -99,6 +99,7 @@ def closed(request: HtmxRequest, known: Records, month: Month) -> HttpResponse:
         "revisions": found,
         "last": last,
         "totals": _compared(last.totals, as_corrected(known, month)) if last else [],
+        "rules": rules.in_words(last.row.assumptions) if last else [],
         "reopened": known.state(month) is State.REOPENED,
         "asked": reopening.waiting(month),
         "checked": closing.verify(month) if "check" in request.GET else None,

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 
 from numbersadmin.accounts.models import User
 from numbersadmin.audit.services import record
-from numbersadmin.costs import charges, checklist
+from numbersadmin.costs import checklist, rules
 from numbersadmin.costs.checklist import Item, Weight
 from numbersadmin.costs.digest import Digest, Figures, digest_of, totals_in
 from numbersadmin.costs.ledger import Entry, Records, entry_of, in_order, statement, take_turn
@@ -70,16 +69,6 @@ def review(known: Records, month: Month, now: datetime) -> Review:
     return Review(figures, checklist.items(known, month, figures, now))
 
 
-def assumptions() -> dict[str, Any]:
-    """The readings of our own that every computed charge rests on, by the names they have in the code."""
-    return {
-        "BILLING_TIME_ZONE": settings.BILLING_TIME_ZONE,
-        "PRICE_CHANGE": charges.PRICE_CHANGE,
-        "CANCELLATION": charges.CANCELLATION,
-        "TODAY_IS_CHARGED": charges.TODAY_IS_CHARGED,
-    }
-
-
 def close(*, month: Month, shown: dict[str, Any], actor: User, now: datetime) -> MonthClose:
     """Close a month for which the person was shown these figures (`Figures.facts`).
 
@@ -107,7 +96,7 @@ def close(*, month: Month, shown: dict[str, Any], actor: User, now: datetime) ->
             at=now,
             by=actor,
             sha256=digest,
-            assumptions=assumptions(),
+            assumptions=rules.assumptions(),
             rates=for_close(month),
             **figures.facts,
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from numbersadmin.costs import rates
+from numbersadmin.costs import rates, rules
 from numbersadmin.costs.groups_file import in_words
 from numbersadmin.costs.ledger import Records, State, statement
 from numbersadmin.costs.lines import Line, line_of
@@ -19,8 +19,6 @@ from numbersadmin.money import ZERO, Totals, rounded_lines
 SPLITS = {"country": "Country", "cost_centre": "Cost centre", "owner": "Owner"}
 GROUPS_NAMED = 40
 ASSUMPTIONS = (
-    "Each month is charged at the price in force when it begins.",
-    "A number that is cancelled stays charged in full for that month.",
     "The first month is charged as Infobip said it, else by the share of days.",
     "These are list prices: the invoice is the final word.",
 )
@@ -91,10 +89,12 @@ def month_report(known: Records, month: Month, *, to: str = "") -> MonthReport:
     """The report of a month on record; `to` is the currency to look at it in, if there is a rate to it."""
     found = summarise(statement(known, month), tuple(SPLITS))
     choices = rates.currencies_to(known, month)
+    close = known.closes.get(month)
+    kept = (close and close.assumptions) or rules.assumptions()
     return MonthReport(
         month=month,
         records=known,
-        close=known.closes.get(month),
+        close=close,
         closed=known.state(month) is State.CLOSED,
         summary=found,
         splits=[Split(heading, _rows(found, by)) for by, heading in SPLITS.items()],
@@ -103,7 +103,7 @@ def month_report(known: Records, month: Month, *, to: str = "") -> MonthReport:
         ],
         corrections=[line_of(entry, known.calendar) for entry in found.corrections],
         notes=notes_between(month, month),
-        assumptions=[*ASSUMPTIONS, f"Months begin at midnight {known.zone}."],
+        assumptions=[*rules.in_words(kept), *ASSUMPTIONS],
         in_one=_in_one(known, month, found.totals, to) if to in choices else None,
         currencies_to=choices,
     )

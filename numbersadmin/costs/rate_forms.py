@@ -13,7 +13,10 @@ _CURRENCY = r"^\s*[A-Za-z]{3}\s*$"
 
 def _currency(label: str) -> forms.RegexField:
     return forms.RegexField(
-        _CURRENCY, label=label, error_messages={"invalid": "Three letters, as EUR."}, max_length=10
+        _CURRENCY,
+        label=label,
+        error_messages={"required": "Say which currency, as EUR.", "invalid": "Three letters, as EUR."},
+        max_length=10,
     )
 
 
@@ -30,7 +33,10 @@ class RateForm(forms.Form):
         max_digits=18,
         decimal_places=12,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
-        error_messages={"invalid": "Write a rate with a decimal point, as 0.0871."},
+        error_messages={
+            "required": "Enter the rate.",
+            "invalid": "Write a rate with a decimal point, as 0.0871.",
+        },
     )
     source_note = forms.CharField(
         label="Where the rate is from",

@@ -130,6 +130,10 @@ class InvoiceRow(models.Model):
         return f"row {self.row} of {self.invoice_id}"
 
 
+AGREED = (Status.MATCHED, Status.SETTLED)
+"""A line in one of these differs by rounding only, if at all."""
+
+
 class InvoiceLine(models.Model):
     """One number in one currency, and one kind where kinds are compared: theirs, ours, and the difference.
 
@@ -163,6 +167,11 @@ class InvoiceLine(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["invoice", "status", "number"], name="invoice_line_by_status")]
+
+    @property
+    def agrees(self) -> bool:
+        """Does it differ by rounding only, if at all?"""
+        return self.status in AGREED
 
     def __str__(self) -> str:
         return f"{self.number or 'no number'} on {self.invoice_id}"

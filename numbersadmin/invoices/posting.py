@@ -16,7 +16,7 @@ from numbersadmin.invoices import ours
 from numbersadmin.invoices.comparing import InvoiceError, claim
 from numbersadmin.invoices.mapping import Mapping
 from numbersadmin.invoices.matching import Key, Ours
-from numbersadmin.invoices.models import Invoice, InvoiceLine, Status
+from numbersadmin.invoices.models import AGREED, Invoice, InvoiceLine, Status
 from numbersadmin.money import ZERO
 from numbersadmin.numbers.models import OwnedNumber
 
@@ -70,7 +70,7 @@ def post_all(
 def postable(invoice: Invoice, *, roundings: bool) -> QuerySet[InvoiceLine]:
     """The lines whose difference can be posted, in the order of their numbers; roundings are those that match."""
     found = invoice.lines.exclude(difference=0).exclude(status=Status.AMBIGUOUS)
-    found = found if roundings else found.exclude(status__in=[Status.MATCHED, Status.SETTLED])
+    found = found if roundings else found.exclude(status__in=AGREED)
     return found.order_by("number", "currency", "kind")
 
 

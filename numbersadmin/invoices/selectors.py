@@ -14,6 +14,7 @@ from numbersadmin.costs.services import Item, Weight
 from numbersadmin.invoices import mapping
 from numbersadmin.invoices.mapping import KINDS, Mapping, Read
 from numbersadmin.invoices.models import (
+    AGREED,
     Ignored,
     Invoice,
     InvoiceLine,
@@ -22,7 +23,7 @@ from numbersadmin.invoices.models import (
     State,
     Status,
 )
-from numbersadmin.invoices.ours import elsewhere
+from numbersadmin.invoices.ours import elsewhere, posted_from
 from numbersadmin.money import ZERO, Totals
 
 ROWS = 50
@@ -31,9 +32,13 @@ RESULT = ("status", "number", "kind", "currency", "invoice", "ours", "difference
 
 
 def invoices(page: str | None) -> Page[Any]:
-    """All invoices, the latest month first, with how many lines differ."""
-    differing = Count("lines", filter=~Q(lines__difference=0))
-    found = Invoice.objects.select_related("uploaded_by").annotate(differing=differing)
+    """All invoices, the latest month first, with how many lines differ, and how many by rounding only."""
+    differing = ~Q(lines__difference=0)
+    agreed = Q(lines__status__in=AGREED)
+    found = Invoice.objects.select_related("uploaded_by").annotate(
+        differing=Count("lines", filter=differing & ~agreed),
+        rounded=Count("lines", filter=differing & agreed),
+    )
     return Paginator(found.order_by("-month", "-id"), ROWS).get_page(page)
 
 
@@ -106,7 +111,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class TieOut:
-    """One currency of an invoice: our costs, and what is to be added to them to have the invoice's total."""
+    """One currency of an invoice: our costs, and what is to be added to them to have the invoice's total.
+
+    `posted`: the corrections from this invoice, which are in our costs.
+    """
 
     currency: str
     ours: Decimal
@@ -118,6 +126,11 @@ class TieOut:
     def remaining(self) -> Decimal:
         """The sum of all differences that are not posted."""
         return sum((part.amount for part in self.parts), ZERO)
+
+    @property
+    def rounded(self) -> bool:
+        """Is rounding all that is left, so that shown amounts are the same?"""
+        return bool(self.parts) and all(part.status in AGREED for part in self.parts)
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -141,6 +154,10 @@ def _lines(count: int) -> str:
     return "1 line" if count == 1 else f"{count:,} lines"
 
 
+def _differ(count: int) -> str:
+    return f"{_lines(count)} differ{'s' * (count == 1)}"
+
+
 def tie_outs(invoice: Invoice) -> list[TieOut]:
     """How the compared rows add up, a currency each, in the order of the codes."""
     # a line that matches is counted where it was rounded, any other always
@@ -152,11 +169,8 @@ def tie_outs(invoice: Invoice) -> list[TieOut]:
         "their": Sum("theirs"),
     }
     found = invoice.lines.order_by("currency").values("currency", "status").annotate(**sums)
-    posted = dict(
-        invoice.lines.filter(settled_by__isnull=False)
-        .order_by("currency")
-        .values_list("currency", Sum("settled_by__amount"))
-    )
+    rows_posted = posted_from(Month.parse(invoice.month), invoice.pk)
+    posted = Totals.of((line.currency, line.amount) for line in rows_posted.only("currency", "amount"))
     by_currency: dict[str, list[dict[str, Any]]] = {}
     for row in found:
         by_currency.setdefault(row["currency"], []).append(row)
@@ -171,7 +185,7 @@ def tie_outs(invoice: Invoice) -> list[TieOut]:
                 for row in sorted(rows, key=lambda row: order[row["status"]])
                 if row["diff"] or row["status"] not in (Status.MATCHED, Status.SETTLED)
             ],
-            posted=posted.get(currency) or ZERO,
+            posted=posted.get(currency, ZERO),
         )
         for currency, rows in by_currency.items()
     ]
@@ -271,7 +285,8 @@ def result_rows(invoice: Invoice) -> Iterator[dict[str, Any]]:
 class Standing:
     """One compared invoice of a month in one currency, as of its last comparison.
 
-    `differing` lines have a difference that is not posted, `unreadable` rows are in no sum.
+    `differing` lines have a difference that is not posted, `rounded` of them by rounding only; `unreadable` rows of
+    the invoice, whatever their currency, are in no sum.
     """
 
     invoice_id: int
@@ -280,6 +295,7 @@ class Standing:
     total: Decimal
     remaining: Decimal
     differing: int
+    rounded: int
     unreadable: int
 
     @property
@@ -318,10 +334,12 @@ class MonthInvoices:
         names = ", ".join(dict.fromkeys(one.reference for one in self.standings))
         if self.reconciled:
             return f"Agrees with {names}, without any difference"
-        differing = sum(one.differing for one in self.standings)
-        unreadable = sum(one.unreadable for one in self.standings)
-        told = [f"{_lines(differing)} differ" + ("s" if differing == 1 else "")] if differing else []
-        told += [f"{unreadable:,} rows cannot be read"] if unreadable else []
+        rounded = sum(one.rounded for one in self.standings)
+        differing = sum(one.differing for one in self.standings) - rounded
+        unreadable = sum({one.invoice_id: one.unreadable for one in self.standings}.values())
+        told = [_differ(differing)] if differing else []
+        told += [f"{_differ(rounded)} by rounding only"] if rounded else []
+        told += [f"{unreadable:,} row{'s' * (unreadable != 1)} cannot be read"] if unreadable else []
         told += [f"{self.drafts:,} uploaded, not compared"] if self.drafts else []
         return f"{names}: {', '.join(told)}"
 
@@ -334,9 +352,11 @@ def state_of(month: Month) -> MonthInvoices:
             drafts += 1
             continue
         unreadable = invoice.rows.filter(ignored=Ignored.UNREADABLE).count()
-        sums = {"total": Sum("theirs"), "remaining": Sum("difference")}
-        differing = Count("id", filter=~Q(difference=0))
-        found = invoice.lines.order_by("currency").values("currency").annotate(differing=differing, **sums)
+        sums: dict[str, Any] = {"total": Sum("theirs"), "remaining": Sum("difference")}
+        differing = ~Q(difference=0)
+        sums["differing"] = Count("id", filter=differing)
+        sums["rounded"] = Count("id", filter=differing & Q(status__in=AGREED))
+        found = invoice.lines.order_by("currency").values("currency").annotate(**sums)
         standings += [
             Standing(
                 invoice.pk,
@@ -345,6 +365,7 @@ def state_of(month: Month) -> MonthInvoices:
                 row["total"] or ZERO,
                 row["remaining"] or ZERO,
                 row["differing"],
+                row["rounded"],
                 unreadable,
             )
             for row in found

@@ -52,7 +52,7 @@ def test_closing_from_the_page(two_months, signed_in):
     assert MonthClose.objects.get().sha256 in page.text
     again = browser.post("/costs/2026-09/close/", {"shown": "{}"}, follow=True)
     assert "finance has closed September 2026 already" in again.text
-    assert "Its close" in browser.get("/costs/2026-09/").text
+    assert "How it was closed" in browser.get("/costs/2026-09/").text
     assert 'href="/costs/2026-10/close/"' in browser.get("/costs/2026-10/").text
 
 

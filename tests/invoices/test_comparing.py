@@ -40,7 +40,7 @@ def test_each_number_is_in_one_status_and_the_sums_tie_out(compared):
     assert (str(tie.ours), str(tie.theirs), str(tie.remaining)) == ("25.903226", "25.900000", "-0.003226")
     assert tie.ours + tie.remaining == tie.theirs
     assert list(invoice.rows.exclude(ignored="").values_list("row", "ignored")) == [(5, "total")]
-    assert "differ" in selectors.state_of(OCTOBER).words
+    assert selectors.state_of(OCTOBER).words == "INV-7: 3 lines differ, 1 line differs by rounding only"
 
 
 def test_a_number_that_was_never_ours_is_raised_once(compared, cast):
@@ -215,3 +215,9 @@ def test_a_row_is_ignored_while_the_columns_are_chosen_again(compared, cast, mon
         lambda: comparing.choose_columns(invoice=Invoice.objects.get(), by=BY, **facts),
     )
     assert all(one is None or isinstance(one, InvoiceError) for one in done), done
+
+
+def test_rows_that_cannot_be_read_are_counted_once_however_many_currencies(compared):
+    text = "Number;Amount;Currency\n447860041117;2.90;EUR\n79029555551;1;USD\n79029555551;x;EUR\n"
+    compared(text, Mapping(0, 1, currency=2), currency="")
+    assert selectors.state_of(OCTOBER).words.endswith(", 1 row cannot be read")

@@ -140,7 +140,7 @@ def test_a_difference_is_confirmed_then_posted(finance, invoice, cast):
     assert finance.post(where).headers["Location"] == f"/invoices/{invoice.pk}/"
     assert finance.post(where).status_code == 422
     assert LedgerLine.objects.filter(origin=Origin.INVOICE).count() == 1
-    assert "Posted from invoices so far: 1.00" in finance.get(f"/invoices/{invoice.pk}/").text
+    assert "Posted from this invoice so far: 1.00" in finance.get(f"/invoices/{invoice.pk}/").text
 
 
 def test_all_are_posted_as_they_were_seen(finance, invoice, cast):

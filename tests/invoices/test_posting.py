@@ -162,6 +162,8 @@ def test_all_are_posted_and_roundings_only_when_asked(october, compared, cast):
     invoice = compared(f"{HEADINGS}447860041117;2.90;GB\n{RU};16;RU\n491511111111;7;x\n")
     facts = {"actor": cast.finance, "known": costs.records(NOW), "now": NOW}
     assert posting.post_all(invoice=invoice, roundings=False, **facts) == (3, 0)
+    (tie,) = selectors.tie_outs(invoice)
+    assert (str(tie.posted), tie.rounded) == ("0.000000", True), "+1 +7 -8"
     assert selectors.state_of(OCTOBER).remaining["EUR"] == Decimal("-0.003226")
     assert posting.post_all(invoice=invoice, roundings=True, **facts) == (1, 0)
     assert selectors.state_of(OCTOBER).reconciled
