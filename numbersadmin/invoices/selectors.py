@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.db.models import Count, Q, Sum
 
 from numbersadmin.costs.selectors import Month, Records
 from numbersadmin.costs.services import Item, Weight
+from numbersadmin.formats import when
 from numbersadmin.invoices import mapping
 from numbersadmin.invoices.mapping import KINDS, Mapping, Read
 from numbersadmin.invoices.models import (
@@ -135,6 +137,10 @@ class TieOut:
         }
         total = {"label": "Invoice", "amount": self.theirs, "total": True}
         return [line | {"currency": code} for line in (ours, *told, total)]
+
+
+def _rows(count: int) -> str:
+    return "1 row with money is" if count == 1 else f"{count:,} rows with money are"
 
 
 def _lines(count: int) -> str:
@@ -271,21 +277,24 @@ def result_rows(invoice: Invoice) -> Iterator[dict[str, Any]]:
 class Standing:
     """One compared invoice of a month in one currency, as of its last comparison.
 
-    `differing` lines have a difference that is not posted, `unreadable` rows are in no sum.
+    `differing` lines have a difference that is not posted, `left_out` rows hold money, or what cannot be read, and
+    are in no sum; `ignored` rows are so because a person said it.
     """
 
     invoice_id: int
     reference: str
+    compared_at: datetime
     currency: str
     total: Decimal
     remaining: Decimal
     differing: int
-    unreadable: int
+    left_out: int
+    ignored: int
 
     @property
     def reconciled(self) -> bool:
         """Does it agree to the last decimal, line by line?"""
-        return not self.differing and not self.unreadable
+        return not self.differing and not self.left_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,9 +315,9 @@ class MonthInvoices:
         return Totals.of((one.currency, one.remaining) for one in self.standings)
 
     def reference(self, currency: str) -> str:
-        """The invoice that the month agrees with in a currency; empty unless it is exactly one."""
+        """The invoice that the month agrees with in a currency, every row of it; empty unless it is exactly one."""
         found = [one for one in self.standings if one.currency == currency]
-        return found[0].reference if len(found) == 1 and found[0].reconciled else ""
+        return found[0].reference if len(found) == 1 and found[0].reconciled and not found[0].ignored else ""
 
     @property
     def words(self) -> str:
@@ -317,11 +326,12 @@ class MonthInvoices:
             return "An invoice is uploaded, not compared" if self.drafts else "No invoice is uploaded"
         names = ", ".join(dict.fromkeys(one.reference for one in self.standings))
         if self.reconciled:
-            return f"Agrees with {names}, without any difference"
+            compared = min(one.compared_at for one in self.standings)
+            return f"Agrees with {names}, without any difference, as compared on {when(compared, 'full')}"
         differing = sum(one.differing for one in self.standings)
-        unreadable = sum(one.unreadable for one in self.standings)
+        left_out = max(one.left_out for one in self.standings)
         told = [f"{_lines(differing)} differ" + ("s" if differing == 1 else "")] if differing else []
-        told += [f"{unreadable:,} rows cannot be read"] if unreadable else []
+        told += [f"{_rows(left_out)} in no sum"] if left_out else []
         told += [f"{self.drafts:,} uploaded, not compared"] if self.drafts else []
         return f"{names}: {', '.join(told)}"
 
@@ -333,7 +343,10 @@ def state_of(month: Month) -> MonthInvoices:
         if invoice.state == State.DRAFT:
             drafts += 1
             continue
-        unreadable = invoice.rows.filter(ignored=Ignored.UNREADABLE).count()
+        money = invoice.rows.filter(amount__isnull=False).exclude(amount=0)
+        without = money.filter(ignored__in=[Ignored.NO_NUMBER, Ignored.NOT_A_NUMBER]).count()
+        left_out = without + invoice.rows.filter(ignored=Ignored.UNREADABLE).count()
+        ignored = money.filter(ignored=Ignored.PERSON).count()
         sums = {"total": Sum("theirs"), "remaining": Sum("difference")}
         differing = Count("id", filter=~Q(difference=0))
         found = invoice.lines.order_by("currency").values("currency").annotate(differing=differing, **sums)
@@ -341,11 +354,13 @@ def state_of(month: Month) -> MonthInvoices:
             Standing(
                 invoice.pk,
                 invoice.reference,
+                invoice.compared_at,
                 row["currency"],
                 row["total"] or ZERO,
                 row["remaining"] or ZERO,
                 row["differing"],
-                unreadable,
+                left_out,
+                ignored,
             )
             for row in found
         ]

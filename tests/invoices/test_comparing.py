@@ -148,6 +148,18 @@ def test_an_unreadable_amount_keeps_the_month_from_being_reconciled(compared, ca
     assert invoice.rows.get(row=5).ignored == "person", "choosing columns again keeps what a person said"
 
 
+def test_money_without_a_number_keeps_the_month_from_being_reconciled(compared, cast):
+    """It is on the invoice and in no sum, so that nobody may say that we agree with the whole of it."""
+    invoice = compared(f"{AGREES};7;Platform fee\n")
+    assert not selectors.state_of(OCTOBER).reconciled
+    assert selectors.state_of(OCTOBER).words == "INV-7: 1 row with money is in no sum"
+    services.ignore_row(
+        actor=cast.finance, invoice=invoice, row=5, reason="Not numbers", known=costs.records(NOW), now=NOW
+    )
+    assert selectors.state_of(OCTOBER).reconciled
+    assert selectors.state_of(OCTOBER).reference("EUR") == "", "its total is another one all the same"
+
+
 def test_an_ignored_row_counts_no_more(compared, cast):
     invoice = compared(f"{AGREES}79029555551;4;twice\n")
     assert lines(invoice)["79029555551"] == ("different", "4.000000")
