@@ -31,8 +31,7 @@ def to_micro(amount: Decimal) -> int:
         raise ValueError(f"an amount is a Decimal, not {type(amount).__name__}")
     if not (amount := Decimal(amount)).is_finite():
         raise ValueError(f"{amount} is no amount")
-    micro = amount.scaleb(6)
-    if micro != (whole := int(micro)):
+    if from_micro(whole := int(amount.scaleb(6))) != amount:  # compared with what was given: scaleb may round
         raise ValueError(f"{amount} has more than 6 decimals")
     return whole
 

@@ -30,7 +30,18 @@ def test_micro_units_lose_nothing(amount):
     assert from_micro(to_micro(amount)) == amount
 
 
-@pytest.mark.parametrize("wrong", [1.5, True, "2", Decimal("NaN"), Decimal("Infinity"), Decimal("0.0000001")])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        1.5,
+        True,
+        "2",
+        Decimal("NaN"),
+        Decimal("Infinity"),
+        Decimal("0.0000001"),
+        Decimal("5." + "0" * 29 + "1"),
+    ],
+)
 def test_what_is_no_exact_amount_is_refused(wrong):
     with pytest.raises(ValueError):
         to_micro(wrong)

@@ -10,7 +10,7 @@ class InvoicesConfig(AppConfig):
 
     def ready(self) -> None:
         from numbersadmin.costs import services
-        from numbersadmin.invoices import selectors
+        from numbersadmin.invoices import standing
 
-        services.MORE.append(selectors.on_checklist)
-        services.INVOICES.append(selectors.reference)
+        services.MORE.append(standing.on_checklist)
+        services.INVOICES.append(standing.reference)

@@ -9,8 +9,7 @@ from typing import Any
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Q, Sum
 
-from numbersadmin.costs.selectors import Month, Records
-from numbersadmin.costs.services import Item, Weight
+from numbersadmin.costs.selectors import Month
 from numbersadmin.invoices import mapping
 from numbersadmin.invoices.mapping import KINDS, Mapping, Read
 from numbersadmin.invoices.models import (
@@ -20,7 +19,6 @@ from numbersadmin.invoices.models import (
     InvoiceLine,
     InvoiceRow,
     MappingPreset,
-    State,
     Status,
 )
 from numbersadmin.invoices.ours import elsewhere, posted_from
@@ -154,10 +152,6 @@ def _lines(count: int) -> str:
     return "1 line" if count == 1 else f"{count:,} lines"
 
 
-def _differ(count: int) -> str:
-    return f"{_lines(count)} differ{'s' * (count == 1)}"
-
-
 def tie_outs(invoice: Invoice) -> list[TieOut]:
     """How the compared rows add up, a currency each, in the order of the codes."""
     # a line that matches is counted where it was rounded, any other always
@@ -276,115 +270,3 @@ def result_rows(invoice: Invoice) -> Iterator[dict[str, Any]]:
         why = f"{row.get_ignored_display()}: {row.reason}" if row.reason else row.get_ignored_display()
         facts = {"status": IGNORED, "number": row.number, "currency": row.currency, "invoice": row.amount}
         yield facts | {"why": why, "row": row.row}
-
-
-# A month ------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """One compared invoice of a month in one currency, as of its last comparison.
-
-    `differing` lines have a difference that is not posted, `rounded` of them by rounding only; `unreadable` rows of
-    the invoice, whatever their currency, are in no sum.
-    """
-
-    invoice_id: int
-    reference: str
-    currency: str
-    total: Decimal
-    remaining: Decimal
-    differing: int
-    rounded: int
-    unreadable: int
-
-    @property
-    def reconciled(self) -> bool:
-        """Does it agree to the last decimal, line by line?"""
-        return not self.differing and not self.unreadable
-
-
-@dataclass(frozen=True, slots=True)
-class MonthInvoices:
-    """What is known of the invoices of a month; `drafts` are uploaded and not compared."""
-
-    drafts: int
-    standings: list[Standing]
-
-    @property
-    def reconciled(self) -> bool:
-        """Is there an invoice, and do all of them agree?"""
-        return bool(self.standings) and not self.drafts and all(one.reconciled for one in self.standings)
-
-    @property
-    def remaining(self) -> Totals:
-        """What the differences that are not posted add up to."""
-        return Totals.of((one.currency, one.remaining) for one in self.standings)
-
-    def reference(self, currency: str) -> str:
-        """The invoice that the month agrees with in a currency; empty unless it is exactly one."""
-        found = [one for one in self.standings if one.currency == currency]
-        return found[0].reference if len(found) == 1 and found[0].reconciled else ""
-
-    @property
-    def words(self) -> str:
-        """For a checklist, in one sentence."""
-        if not self.standings:
-            return "An invoice is uploaded, not compared" if self.drafts else "No invoice is uploaded"
-        names = ", ".join(dict.fromkeys(one.reference for one in self.standings))
-        if self.reconciled:
-            return f"Agrees with {names}, without any difference"
-        rounded = sum(one.rounded for one in self.standings)
-        differing = sum(one.differing for one in self.standings) - rounded
-        unreadable = sum({one.invoice_id: one.unreadable for one in self.standings}.values())
-        told = [_differ(differing)] if differing else []
-        told += [f"{_differ(rounded)} by rounding only"] if rounded else []
-        told += [f"{unreadable:,} row{'s' * (unreadable != 1)} cannot be read"] if unreadable else []
-        told += [f"{self.drafts:,} uploaded, not compared"] if self.drafts else []
-        return f"{names}: {', '.join(told)}"
-
-
-def state_of(month: Month) -> MonthInvoices:
-    """How a month stands with its invoices: none, differences, or agreement."""
-    drafts, standings = 0, []
-    for invoice in Invoice.objects.filter(month=str(month)).order_by("id"):
-        if invoice.state == State.DRAFT:
-            drafts += 1
-            continue
-        unreadable = invoice.rows.filter(ignored=Ignored.UNREADABLE).count()
-        sums: dict[str, Any] = {"total": Sum("theirs"), "remaining": Sum("difference")}
-        differing = ~Q(difference=0)
-        sums["differing"] = Count("id", filter=differing)
-        sums["rounded"] = Count("id", filter=differing & Q(status__in=AGREED))
-        found = invoice.lines.order_by("currency").values("currency").annotate(**sums)
-        standings += [
-            Standing(
-                invoice.pk,
-                invoice.reference,
-                row["currency"],
-                row["total"] or ZERO,
-                row["remaining"] or ZERO,
-                row["differing"],
-                row["rounded"],
-                unreadable,
-            )
-            for row in found
-        ]
-    return MonthInvoices(drafts, standings)
-
-
-def on_checklist(known: Records, month: Month) -> Item:
-    """How a month stands with its invoices, for the checklist of its close. It never stands against closing."""
-    weight = Weight.OK if (state := state_of(month)).reconciled else Weight.NOTED
-    return Item(weight, f"{state.words}.", "/invoices/", "Show the invoices")
-
-
-def reference(month: Month, totals: Totals) -> dict[str, str]:
-    """Currency -> the invoice that agrees line by line and adds up to the same, to the last decimal."""
-    state = state_of(month)
-    exact = {one.currency: one.total for one in state.standings}
-    return {
-        currency: found
-        for currency, amount in totals.items()
-        if (found := state.reference(currency)) and exact[currency] == amount
-    }

@@ -8,7 +8,7 @@ import pytest
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.costs import selectors as costs
 from numbersadmin.costs.services import Subject, post_correction
-from numbersadmin.invoices import comparing, selectors, services
+from numbersadmin.invoices import comparing, selectors, services, standing
 from numbersadmin.invoices.comparing import InvoiceError
 from numbersadmin.invoices.mapping import Mapping
 from numbersadmin.invoices.models import Invoice, State
@@ -21,9 +21,9 @@ from tests.orders.test_races import at_once
 def test_an_invoice_that_says_what_we_say_has_no_difference(compared):
     invoice = compared(AGREES)
     assert {status for status, _ in lines(invoice).values()} == {"matched"}
-    assert selectors.state_of(OCTOBER).reconciled
-    assert selectors.state_of(OCTOBER).reference("EUR") == "INV-7"
-    assert selectors.state_of(OCTOBER).reference("USD") == ""
+    assert standing.state_of(OCTOBER).reconciled
+    assert standing.state_of(OCTOBER).reference("EUR") == "INV-7"
+    assert standing.state_of(OCTOBER).reference("USD") == ""
 
 
 def test_each_number_is_in_one_status_and_the_sums_tie_out(compared):
@@ -40,7 +40,7 @@ def test_each_number_is_in_one_status_and_the_sums_tie_out(compared):
     assert (str(tie.ours), str(tie.theirs), str(tie.remaining)) == ("25.903226", "25.900000", "-0.003226")
     assert tie.ours + tie.remaining == tie.theirs
     assert list(invoice.rows.exclude(ignored="").values_list("row", "ignored")) == [(5, "total")]
-    assert selectors.state_of(OCTOBER).words == "INV-7: 3 lines differ, 1 line differs by rounding only"
+    assert standing.state_of(OCTOBER).words == "INV-7: 3 lines differ, 1 line differs by rounding only"
 
 
 def test_a_number_that_was_never_ours_is_raised_once(compared, cast):
@@ -136,16 +136,28 @@ def test_kinds_are_compared_separately_where_they_are_named(compared, two_months
 
 def test_an_unreadable_amount_keeps_the_month_from_being_reconciled(compared, cast):
     invoice = compared(f"{AGREES}491511111111;7,5;x\n")
-    assert not selectors.state_of(OCTOBER).reconciled
+    assert not standing.state_of(OCTOBER).reconciled
     services.ignore_row(
         actor=cast.finance, invoice=invoice, row=5, reason="Not ours", known=costs.records(NOW), now=NOW
     )
-    assert selectors.state_of(OCTOBER).reconciled
+    assert standing.state_of(OCTOBER).reconciled
     row = invoice.rows.get(row=5)
     assert (row.ignored, row.reason, row.ignored_by) == ("person", "Not ours", cast.finance)
     invoice.refresh_from_db()
     comparing.choose_columns(actor=cast.finance, invoice=invoice, by=BY, known=costs.records(NOW), now=NOW)
     assert invoice.rows.get(row=5).ignored == "person", "choosing columns again keeps what a person said"
+
+
+def test_money_without_a_number_keeps_the_month_from_being_reconciled(compared, cast):
+    """It is on the invoice and in no sum, so that nobody may say that we agree with the whole of it."""
+    invoice = compared(f"{AGREES};7;Platform fee\n")
+    assert not standing.state_of(OCTOBER).reconciled
+    assert standing.state_of(OCTOBER).words == "INV-7: 1 row with money is in no sum"
+    services.ignore_row(
+        actor=cast.finance, invoice=invoice, row=5, reason="Not numbers", known=costs.records(NOW), now=NOW
+    )
+    assert standing.state_of(OCTOBER).reconciled
+    assert standing.state_of(OCTOBER).reference("EUR") == "", "its total is another one all the same"
 
 
 def test_an_ignored_row_counts_no_more(compared, cast):
@@ -220,4 +232,4 @@ def test_a_row_is_ignored_while_the_columns_are_chosen_again(compared, cast, mon
 def test_rows_that_cannot_be_read_are_counted_once_however_many_currencies(compared):
     text = "Number;Amount;Currency\n447860041117;2.90;EUR\n79029555551;1;USD\n79029555551;x;EUR\n"
     compared(text, Mapping(0, 1, currency=2), currency="")
-    assert selectors.state_of(OCTOBER).words.endswith(", 1 row cannot be read")
+    assert standing.state_of(OCTOBER).words.endswith(", 1 row with money is in no sum")

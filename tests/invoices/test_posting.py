@@ -12,7 +12,7 @@ from numbersadmin.audit.models import AuditEvent
 from numbersadmin.costs import selectors as costs
 from numbersadmin.costs.models import LedgerLine, Origin
 from numbersadmin.costs.services import Subject, post_correction
-from numbersadmin.invoices import posting, selectors, services
+from numbersadmin.invoices import posting, selectors, services, standing
 from numbersadmin.invoices.comparing import InvoiceError
 from numbersadmin.invoices.mapping import Mapping
 from numbersadmin.invoices.models import Invoice, InvoiceLine
@@ -72,7 +72,7 @@ def test_a_posted_difference_is_one_correction_and_settles_its_line(october, com
     assert seen(invoice, RU).settled_by == posted
     (event,) = AuditEvent.objects.filter(verb="invoice.difference_posted")
     assert (event.number, event.reason) == (RU, posted.note)
-    assert selectors.state_of(OCTOBER).reconciled
+    assert standing.state_of(OCTOBER).reconciled
     again(cast, Invoice.objects.get())
     assert lines(invoice)[RU] == ("settled", "0.000000"), "the ledger remembers it, not the comparison"
     assert seen(invoice, RU).settled_by == posted
@@ -164,9 +164,9 @@ def test_all_are_posted_and_roundings_only_when_asked(october, compared, cast):
     assert posting.post_all(invoice=invoice, roundings=False, **facts) == (3, 0)
     (tie,) = selectors.tie_outs(invoice)
     assert (str(tie.posted), tie.rounded) == ("0.000000", True), "+1 +7 -8"
-    assert selectors.state_of(OCTOBER).remaining["EUR"] == Decimal("-0.003226")
+    assert standing.state_of(OCTOBER).remaining["EUR"] == Decimal("-0.003226")
     assert posting.post_all(invoice=invoice, roundings=True, **facts) == (1, 0)
-    assert selectors.state_of(OCTOBER).reconciled
+    assert standing.state_of(OCTOBER).reconciled
     with pytest.raises(CannotPost, match="no difference"):
         posting.post_all(invoice=invoice, roundings=True, **facts)
 
