@@ -283,7 +283,7 @@ class Standing:
 
     invoice_id: int
     reference: str
-    compared_at: datetime
+    compared_at: datetime | None
     currency: str
     total: Decimal
     remaining: Decimal
@@ -326,7 +326,7 @@ class MonthInvoices:
             return "An invoice is uploaded, not compared" if self.drafts else "No invoice is uploaded"
         names = ", ".join(dict.fromkeys(one.reference for one in self.standings))
         if self.reconciled:
-            compared = min(one.compared_at for one in self.standings)
+            compared = min(filter(None, (one.compared_at for one in self.standings)))
             return f"Agrees with {names}, without any difference, as compared on {when(compared, 'full')}"
         differing = sum(one.differing for one in self.standings)
         left_out = max(one.left_out for one in self.standings)
