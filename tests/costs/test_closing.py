@@ -12,10 +12,8 @@ from numbersadmin.costs import checklist, closing, late, waiving
 from numbersadmin.costs.checklist import Weight
 from numbersadmin.costs.corrected import as_corrected
 from numbersadmin.costs.digest import digest_of
-from numbersadmin.costs.figures import figures
 from numbersadmin.costs.ledger import State, statement
-from numbersadmin.costs.line_pages import keyed_lines
-from numbersadmin.costs.lines import LineFilter, number_cost
+from numbersadmin.costs.lines import number_cost
 from numbersadmin.costs.models import LedgerLine, MonthClose, Waiver
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import Subject
@@ -197,19 +195,6 @@ def test_what_a_charge_without_a_price_cost_is_posted_beside_it(story, cast):
     assert (closed.totals, closed.lines, closed.unpriced) == ({"EUR": "4.200000"}, 2, 1)
 
 
-def test_what_a_charge_without_a_price_cost_is_said_once(story, cast):
-    """Two people have the page open, each with a form of their own."""
-    story.listed("2026-10-01 12:00", "2026-11-02")
-    owned = story.found("447860041117", "2026-10-01 12:00", None)
-    (found,) = waiving.unpriced(records(NOW), OCTOBER)
-    cost = {"amount": Decimal("4.2"), "currency": "EUR", "reason": "Invoice 8", "actor": cast.finance}
-    about = {"known": records(NOW), "month": OCTOBER, "subject": found.line.subject, "owned": owned}
-    waiving.say_cost(**about, **cost, now=NOW, form_token="hers")
-    with pytest.raises(CannotCorrect, match="said what it cost already"):
-        waiving.say_cost(**about, **cost, now=NOW, form_token="his")
-    assert LedgerLine.objects.count() == 1
-
-
 def test_months_that_were_cut_otherwise_are_not_closed_on(two_months, cast, story, settings):
     """What was bought in the hours between would be charged in both months, its set-up as well."""
     story.bought("33612345679", "2026-09-30 15:00", "5", setup="2", initial="0.166667", country="FR")
@@ -271,28 +256,6 @@ def test_figures_that_moved_since_they_were_shown_close_nothing(two_months, cast
 
 
 # Afterwards ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_month_that_is_closed_while_a_page_is_made_does_not_count_twice(two_months, cast):
-    """What was read as open is computed; the rows that a close has just written are the same charges."""
-
-    def seen(known):
-        numbers = two_months.values()
-        return (
-            Totals.of((entry.charge.currency, entry.charge.amount) for entry in statement(known, SEPTEMBER)),
-            figures(known, SEPTEMBER, OCTOBER, ["owner"], shown=OCTOBER, alike=False).amounts(SEPTEMBER),
-            [number_cost(known, owned).totals for owned in numbers],
-            [one.charge for one in keyed(known)],
-        )
-
-    def keyed(known):
-        return keyed_lines(known, SEPTEMBER, LineFilter(country="DE", owner="manager"), 0, NOW).lines
-
-    stale = records(NOW)
-    before = seen(stale)
-    close(cast, SEPTEMBER)
-    assert seen(stale) == before
-    assert seen(records(NOW)) == before
 
 
 def test_a_correction_after_the_close_goes_to_the_next_month(two_months, cast):
