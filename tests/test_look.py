@@ -47,6 +47,29 @@ def faults(text: str) -> Iterator[str]:
             yield f"no icon {name}"
 
 
+def lost_names(text: str) -> list[str]:
+    """Names that a block sets and that only another block uses: they are gone at the end of the block."""
+    blocks = re.split(r"{% block \w+ %}", re.sub(r"{#.*?#}", "", text))[1:]
+    return [
+        name
+        for at, block in enumerate(blocks)
+        for name in re.findall(r"{% url [^%]* as (\w+) %}", block)
+        for other in blocks[:at] + blocks[at + 1 :]
+        if re.search(rf"(?:{{{{ |=){name}\b", other) and f" as {name} %}}" not in other
+    ]
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT / "templates")))
+def test_a_link_has_its_address_in_its_own_block(path):
+    assert lost_names(path.read_text()) == []
+
+
+def test_a_lost_address_is_found():
+    crumbs = '{% block crumbs %}{% url "list" as back %}{% include "x" with url=back only %}{% endblock %}'
+    assert lost_names(crumbs + '{% block content %}<a href="{{ back }}">{% endblock %}') == ["back"]
+    assert lost_names(crumbs + "{% block content %}{% endblock %}") == []
+
+
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT / "templates")))
 def test_templates_keep_the_rules(path):
     assert list(faults(path.read_text())) == []

@@ -163,8 +163,8 @@ def tie_outs(invoice: Invoice) -> list[TieOut]:
         "their": Sum("theirs"),
     }
     found = invoice.lines.order_by("currency").values("currency", "status").annotate(**sums)
-    rows_posted = posted_from(Month.parse(invoice.month), invoice.pk)
-    posted = Totals.of((line.currency, line.amount) for line in rows_posted.only("currency", "amount"))
+    corrections = posted_from(Month.parse(invoice.month), invoice.pk).only("currency", "amount")
+    posted = Totals.of((one.currency, one.amount) for one in corrections)
     by_currency: dict[str, list[dict[str, Any]]] = {}
     for row in found:
         by_currency.setdefault(row["currency"], []).append(row)
