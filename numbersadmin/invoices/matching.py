@@ -70,13 +70,14 @@ class _Known:
 def compare(billed: Iterable[Billed], ours: Iterable[Ours], *, currency: str = "") -> Iterator[Line]:
     """A line for every number that either side mentions, in the order in which they come up.
 
-    An invoice that is in one `currency` is compared with our costs in that one only.
+    Our costs count in the invoice's `currency`, else in those that its rows name: it says nothing of any other.
     """
     lines: dict[Key, Line] = {}
     for key, amount in billed:
         line = lines.get(key) or lines.setdefault(key, Line(key))
         line.rows += 1
         line.theirs = (line.theirs or ZERO) + amount
+    named = {currency} if currency else {key.currency for key in lines}
     known: dict[str, _Known] = {}
     for charge in ours:
         number = known.setdefault(charge.key.number, _Known())
@@ -84,7 +85,7 @@ def compare(billed: Iterable[Billed], ours: Iterable[Ours], *, currency: str = "
             number.unpriced = True
             continue
         number.currencies.add(charge.key.currency)
-        if charge.key.currency != (currency or charge.key.currency):
+        if charge.key.currency not in named:
             continue
         _add(lines.get(charge.key) or lines.setdefault(charge.key, Line(charge.key)), charge, charge.amount)
     for line in lines.values():

@@ -233,3 +233,11 @@ def test_rows_that_cannot_be_read_are_counted_once_however_many_currencies(compa
     text = "Number;Amount;Currency\n447860041117;2.90;EUR\n79029555551;1;USD\n79029555551;x;EUR\n"
     compared(text, Mapping(0, 1, currency=2), currency="")
     assert standing.state_of(OCTOBER).words.endswith(", 1 row with money is in no sum")
+
+
+def test_what_an_invoice_does_not_name_is_not_compared(compared, cast, two_months):
+    """Its rows are in euros: our dollars are no difference, and posting all leaves them as they are."""
+    text = "Number;Amount;Currency\n447860041117;2.903226;EUR\n"
+    invoice = compared(text, Mapping(0, 1, currency=2), currency="")
+    assert {one.currency for one in invoice.lines.all()} == {"EUR"}
+    assert standing.state_of(OCTOBER).remaining.keys() == {"EUR"}
