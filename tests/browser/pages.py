@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Page
 
@@ -17,7 +18,6 @@ def first(page: Page, address: str, selector: str, attribute: str) -> str:
 
 def addresses(page: Page) -> dict[str, str]:
     """Name -> address of every page that a person who may order sees; `page` belongs to a manager."""
-    month = datetime.now(UTC).strftime("%Y-%m")
     number = first(page, an_older_order(page), "[data-item][data-id]", "data-id")
     ended = first(page, "/numbers/?state=ended", "tr[data-id]", "data-id")
     offers = page_offers(page)
@@ -41,11 +41,7 @@ def addresses(page: Page) -> dict[str, str]:
         "number-ended": f"/numbers/{ended}/",
         "number-edit": f"/numbers/{number}/edit/",
         "number-cancel": f"/numbers/{number}/cancel/",
-        "costs": f"/costs/{month}/",
-        "costs-owner": f"/costs/{month}/?by=owner",
-        "costs-lines": f"/costs/{month}/lines/",
-        "costs-number": f"/costs/numbers/{number}/",
-        "costs-no-month": "/costs/1999-01/",
+        **costs(page, number),
         "attestation": "/attestation/",
         **attestation(page),
         "audit": "/audit/",
@@ -66,6 +62,79 @@ def attestation(page: Page) -> dict[str, str]:
     """The person's own sheet, and what answering it does."""
     sheet = f"/attestation/{first(page, '/attestation/', 'li[data-sheet]', 'data-sheet')}/"
     return {"attestation-sheet": sheet, "attestation-answer": f"{sheet}answer/"}
+
+
+def costs(page: Page, number: str) -> dict[str, str]:
+    """The pages of costs that everybody sees."""
+    month = datetime.now(UTC).strftime("%Y-%m")
+    return {
+        "costs": f"/costs/{month}/",
+        "costs-owner": f"/costs/{month}/?by=owner",
+        "costs-lines": f"/costs/{month}/lines/",
+        "costs-number": f"/costs/numbers/{number}/",
+        "costs-no-month": "/costs/1999-01/",
+        "costs-bridge": f"/costs/{month}/bridge/?cur=EUR",
+        "costs-forecast": f"/costs/{month}/forecast/",
+        "costs-report": f"/costs/{month}/report/",
+        "costs-corrections": "/costs/corrections/",
+        "costs-closed": f"/costs/{a_closed_month(page)}/closed/",
+        "rates": "/costs/rates/",
+        "invoices": "/invoices/",
+    }
+
+
+def a_closed_month(page: Page) -> str:
+    """The newest month that is closed: all but the last two are, in the demo."""
+    return first(page, "/costs/", "#picked option:nth-child(3)", "value")
+
+
+def of_finance(page: Page) -> dict[str, str]:
+    """Name -> address of the pages of costs and invoices that only finance sees; `page` belongs to finance.
+
+    An invoice is uploaded, so that there is one in each state: with its columns to be chosen, and compared.
+    """
+    month, before = (first(page, "/costs/", f"#picked option:nth-child({at})", "value") for at in (1, 2))
+    closed = a_closed_month(page)
+    number = first(page, f"/costs/{before}/lines/?cur=EUR", "tr[data-number]", "data-number")
+    draft, compared = (an_invoice(page, before, number, compare) for compare in (False, True))
+    line = first(page, f"{compared}?show=only_ledger", "tr[data-id]", "data-id")
+    return {
+        "budget-new": "/policies/budgets/new/",
+        "costs-note-add": f"/costs/{month}/notes/add/",
+        "costs-files": f"/costs/{month}/files/",
+        "costs-close": f"/costs/{before}/close/",
+        "costs-reopen": f"/costs/{closed}/reopen/",
+        "costs-unpriced": f"/costs/{before}/unpriced/",
+        "costs-correct": "/costs/corrections/new/",
+        "rate-set": "/costs/rates/set/",
+        "invoice-upload": "/invoices/upload/",
+        "invoice-columns": f"{draft}columns/",
+        "invoice-discard": f"{draft}discard/",
+        "invoice": compared,
+        "invoice-ignored": f"{compared}?show=ignored",
+        "invoice-line": f"{compared}lines/{line}/",
+        "invoice-post": f"{compared}lines/{line}/post/",
+        "invoice-post-all": f"{compared}post/",
+        "invoice-ignore": f"{compared}rows/2/ignore/",
+    }
+
+
+def an_invoice(page: Page, month: str, number: str, compare: bool) -> str:
+    """Upload a small invoice of a month; its address. The same file is taken once, so each has a row of its own."""
+    content = f"Number,Amount\n{number},999.99\n,{1 + compare}.00\n{number},x\n".encode()
+    page.goto("/invoices/upload/")
+    file = {"name": "invoice.csv", "mimeType": "text/csv", "buffer": content}
+    page.get_by_label("CSV file").set_input_files(file)
+    page.get_by_label("Invoice number").fill(f"INV {month}/{1 + compare}")
+    page.get_by_label("Month that it bills").select_option(month)
+    page.get_by_label("Currency").fill("EUR")
+    page.get_by_role("button", name="Upload invoice").click()
+    if compare:
+        page.get_by_label("Point, 1234.50").check()
+        page.get_by_role("button", name="Show what is read").click()
+        page.get_by_role("button", name="Compare with").click()
+    page.wait_for_load_state()
+    return re.sub(r"columns/$", "", urlsplit(page.url).path)
 
 
 def an_older_order(page: Page) -> str:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.axe import COLOURS, violations, with_axe
-from tests.browser.pages import addresses
+from tests.browser.pages import addresses, of_finance
 from tests.browser.product import Product
 from tests.browser.watch import Visitor, arrival
 
@@ -16,7 +16,6 @@ MODES = {
     "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True},
 }
 ADMINS = {"policy-new": "/policies/new/", "stop": "/policies/stop/"}
-FINANCES = {"budget-new": "/policies/budgets/new/"}
 ANYBODYS = {"sign-in": "/sign-in/"}
 APPROVERS = ("overview", "orders-open", "order-waits", "order-cancels", "order-of-three")
 
@@ -28,6 +27,12 @@ def pages(chromium: Browser, product: Product, keys: dict) -> dict[str, str]:
         **addresses(arrival(chromium, product, keys, "manager").page),
         "missing": "/numbers/99999999/",
     }
+
+
+@pytest.fixture(scope="module")
+def finances(chromium: Browser, product: Product, keys: dict) -> dict[str, str]:
+    """Every page that only finance sees."""
+    return of_finance(arrival(chromium, product, keys, "finance").page)
 
 
 def waiting(pages: dict[str, str]) -> list[str]:
@@ -63,14 +68,14 @@ def look(visit: Callable) -> Callable[[str, dict], Visitor]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_every_page(look, pages, mode):
+def test_every_page(look, pages, finances, mode):
     wrong = faults(look("manager", MODES[mode]), pages, mode)
     approvers = {f"approver's {name}": pages[name] for name in APPROVERS}
     wrong |= faults(look("approver", MODES[mode]), approvers, mode)
     review = {"review": f"/orders/approve/?{'&'.join(f'id={one}' for one in waiting(pages))}"}
     wrong |= faults(look("approver", MODES[mode]), review, mode)
     wrong |= faults(look("admin", MODES[mode]), ADMINS, mode)
-    wrong |= faults(look("finance", MODES[mode]), FINANCES, mode)
+    wrong |= faults(look("finance", MODES[mode]), finances, mode)
     wrong |= faults(look("", MODES[mode]), ANYBODYS, mode)
     assert wrong == {}
 
