@@ -30,7 +30,6 @@ from numbersadmin.sync.selectors import outstanding
 
 ROWS = 50
 DAY = timedelta(days=1)
-OURS_NOW = (DriftKind.APPEARED, DriftKind.BACK, DriftKind.TWICE)
 FACTS = (DriftKind.PRICE, DriftKind.CAPABILITIES, DriftKind.KEY)
 
 
