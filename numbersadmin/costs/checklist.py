@@ -10,7 +10,7 @@ from django.db.models import Q
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.costs import late
 from numbersadmin.costs.charges import charges
-from numbersadmin.costs.digest import Figures
+from numbersadmin.costs.digest import LineSums
 from numbersadmin.costs.ledger import Records
 from numbersadmin.costs.models import Waiver
 from numbersadmin.costs.months import Month
@@ -44,7 +44,7 @@ MORE: list[Callable[[Records, Month], Item | None]] = []
 """Items of parts that this one knows nothing of, such as invoices; they add themselves."""
 
 
-def items(known: Records, month: Month, figures: Figures, now: datetime) -> list[Item]:
+def items(known: Records, month: Month, figures: LineSums, now: datetime) -> list[Item]:
     """The whole checklist of a month on record: what blocks it or is settled first, then what is only noted."""
     found = [*outside(known, month, now), prices(month, figures), *_notes(known, month, figures)]
     return sorted(found, key=lambda item: item.weight is Weight.NOTED)
@@ -122,7 +122,7 @@ def _cut_otherwise(known: Records) -> Iterator[Item]:
         yield Item(Weight.BLOCKS, text)
 
 
-def prices(month: Month, figures: Figures) -> Item:
+def prices(month: Month, figures: LineSums) -> Item:
     """Every line has an amount, or somebody said why it may go without."""
     if figures.open_prices:
         text = f"{_count(figures.open_prices, 'charge')} without a price."
@@ -140,7 +140,7 @@ def prices(month: Month, figures: Figures) -> Item:
 # What is only noted -------------------------------------------------------------------------------------------------
 
 
-def _notes(known: Records, month: Month, figures: Figures) -> Iterator[Item]:
+def _notes(known: Records, month: Month, figures: LineSums) -> Iterator[Item]:
     if figures.inferred:
         money = ", ".join(
             money_text(amount, currency) for currency, amount in figures.inferred_totals.items()

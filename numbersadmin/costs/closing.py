@@ -15,7 +15,7 @@ from numbersadmin.accounts.models import User
 from numbersadmin.audit.services import record
 from numbersadmin.costs import checklist, rules
 from numbersadmin.costs.checklist import Item, Weight
-from numbersadmin.costs.digest import Digest, Figures, digest_of, totals_in
+from numbersadmin.costs.digest import Digest, LineSums, digest_of, totals_in
 from numbersadmin.costs.ledger import Entry, Records, entry_of, in_order, statement, take_turn
 from numbersadmin.costs.models import Action, LedgerLine, MonthClose, Origin
 from numbersadmin.costs.months import Month
@@ -52,7 +52,7 @@ class Moved(Exception):
 class Review:
     """A month before it is closed: what it adds up to, and what stands against closing it."""
 
-    figures: Figures
+    figures: LineSums
     items: list[Item]
 
     @property
@@ -63,14 +63,14 @@ class Review:
 
 def review(known: Records, month: Month, now: datetime) -> Review:
     """The checklist and the figures of a month on record."""
-    figures = Figures(checklist.waived(month))
+    figures = LineSums(checklist.waived(month))
     for entry in statement(known, month):
         figures.add(entry)
     return Review(figures, checklist.items(known, month, figures, now))
 
 
 def close(*, month: Month, shown: dict[str, Any], actor: User, now: datetime) -> MonthClose:
-    """Close a month for which the person was shown these figures (`Figures.facts`).
+    """Close a month for which the person was shown these figures (`LineSums.facts`).
 
     Raises AlreadyClosed, CannotClose with what stands against it, and Moved when the figures have changed.
     """
@@ -105,9 +105,9 @@ def close(*, month: Month, shown: dict[str, Any], actor: User, now: datetime) ->
     return closed
 
 
-def _write(known: Records, month: Month, revision: int, actor: User, now: datetime) -> tuple[Figures, str]:
+def _write(known: Records, month: Month, revision: int, actor: User, now: datetime) -> tuple[LineSums, str]:
     """Write what is not in the ledger yet, some lines at a time; what all lines add up to, and their digest."""
-    figures, digest, waiting = Figures(checklist.waived(month)), Digest(), []
+    figures, digest, waiting = LineSums(checklist.waived(month)), Digest(), []
     same = {"month": str(month), "revision": revision, "posted_at": now, "posted_by_id": actor.pk}
     for entry in statement(known, month):
         figures.add(entry)

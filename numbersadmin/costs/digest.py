@@ -13,7 +13,7 @@ from numbersadmin.money import ZERO, Totals, from_micro, to_micro
 _written = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
-class Figures:
+class LineSums:
     """What lines add up to, counted one by one.
 
     `open_prices` are lines without an amount whose number is not in `waived`; `inferred` is how many lines are.

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 from numbersadmin import export
 from numbersadmin.costs import focus, groups_file, lines_file, pack
 from numbersadmin.costs.ledger import Records, State, statement
-from numbersadmin.costs.lines import LineFilter
+from numbersadmin.costs.lines import LineFilter, value_words
 from numbersadmin.costs.month_report import month_report
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.report import GROUPINGS
@@ -39,13 +39,16 @@ def report(request: HtmxRequest, known: Records, month: Month) -> HttpResponse:
 @on_record
 def files(request: HtmxRequest, known: Records, month: Month) -> HttpResponse:
     """Every file of a month, with what it is for."""
+    closed = known.state(month) is State.CLOSED
     context = {
         "month": month,
         "month_url": f"/costs/{month}/",
         "grouped": GROUPED,
-        "unpriced": sum(entry.charge.amount is None for entry in statement(known, month)),
+        "unpriced": known.closes[month].unpriced
+        if closed
+        else sum(entry.charge.amount is None for entry in statement(known, month)),
         "state": lines_file.state_words(known, month),
-        "closed": known.state(month) is State.CLOSED,
+        "closed": closed,
     }
     return render(request, "costs/files.html", context)
 
@@ -72,9 +75,7 @@ def lines_xlsx(request: HtmxRequest, known: Records, month: Month) -> StreamingH
 
 def _in_words(wanted: LineFilter) -> str:
     names = {name: words[0] for name, words in GROUPED.items()} | {"cur": "Currency"}
-    return "; ".join(
-        f"{names[name]}: {groups_file.in_words(name, value)}" for name, value in wanted.chosen.items()
-    )
+    return "; ".join(f"{names[name]}: {value_words(name, value)}" for name, value in wanted.chosen.items())
 
 
 @require("costs.export")

@@ -5,9 +5,10 @@ from typing import Any
 
 from numbersadmin import export
 from numbersadmin.costs.ledger import Records, statement
+from numbersadmin.costs.lines import value_words
 from numbersadmin.costs.months import Month
-from numbersadmin.costs.summary import Part, summarise
-from numbersadmin.formats import capability_label, country_name, type_name
+from numbersadmin.costs.report import Sum
+from numbersadmin.costs.summary import summarise
 from numbersadmin.money import Money
 
 
@@ -33,13 +34,13 @@ def xlsx_chunks(
     """The same as an Excel file, with values in words."""
     columns = [(heading, 28), ("Currency", 10), ("Numbers", 10), ("Amount", 16), ("Without an amount", 18)]
     rows: Iterator[list[Any]] = (
-        [in_words(by, value), currency, part.numbers, _money(part, currency), part.unpriced]
+        [value_words(by, value), currency, part.numbers, _money(part, currency), part.unpriced]
         for currency, value, part in groups(known, month, by)
     )
     return export.xlsx_chunks(heading, columns, rows, about)
 
 
-def groups(known: Records, month: Month, by: str) -> Iterator[tuple[str, str, Part]]:
+def groups(known: Records, month: Month, by: str) -> Iterator[tuple[str, str, Sum]]:
     """Currency, value and sums of each group of a month."""
     found = summarise(statement(known, month), [by])
     for currency in found.parts:
@@ -47,23 +48,10 @@ def groups(known: Records, month: Month, by: str) -> Iterator[tuple[str, str, Pa
             yield currency, value, part
 
 
-def amount_of(part: Part, currency: str) -> Any:
+def amount_of(part: Sum, currency: str) -> Any:
     """The exact sum of a group; None where no currency and so no amount is known."""
     return part.amount if currency else None
 
 
-def _money(part: Part, currency: str) -> Money | None:
+def _money(part: Sum, currency: str) -> Money | None:
     return Money(part.amount, currency) if currency else None
-
-
-def in_words(by: str, value: str) -> str:
-    """A group's value as people read it; `(none)` for the numbers without one."""
-    if not value:
-        return "(none)"
-    if by == "country":
-        return country_name(value)
-    if by == "type":
-        return type_name(value)
-    if by == "capabilities":
-        return ", ".join(map(capability_label, value.split(",")))
-    return value

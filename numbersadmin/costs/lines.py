@@ -13,6 +13,7 @@ from numbersadmin.costs.months import Calendar, Month
 from numbersadmin.costs.possessions import Held, Subject, held_of
 from numbersadmin.costs.report import GROUPINGS
 from numbersadmin.costs.selectors import NONE
+from numbersadmin.formats import capability_label, country_name, type_name
 from numbersadmin.money import Totals
 from numbersadmin.numbers.models import OwnedNumber
 
@@ -67,6 +68,19 @@ class LineFilter:
         if self.cur == UNPRICED:
             return charge.amount is None
         return not self.cur or charge.currency == self.cur
+
+
+def value_words(by: str, value: str) -> str:
+    """A group's value as people read it; `(none)` for the numbers without one."""
+    if value in ("", NONE):
+        return NONE
+    if by == "country":
+        return country_name(value)
+    if by == "type":
+        return type_name(value)
+    if by == "capabilities":
+        return ", ".join(map(capability_label, value.split(",")))
+    return value
 
 
 @dataclass(frozen=True, slots=True)

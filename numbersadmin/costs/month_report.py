@@ -6,14 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 from numbersadmin.costs import rates, rules
-from numbersadmin.costs.groups_file import in_words
 from numbersadmin.costs.ledger import Records, State, statement
-from numbersadmin.costs.lines import Line, line_of
+from numbersadmin.costs.lines import Line, line_of, value_words
 from numbersadmin.costs.models import MonthClose, MonthNote
 from numbersadmin.costs.months import Month
-from numbersadmin.costs.report import basis_words
+from numbersadmin.costs.report import Sum, basis_words
 from numbersadmin.costs.selectors import notes_between
-from numbersadmin.costs.summary import Part, Summary, summarise
+from numbersadmin.costs.summary import Summary, summarise
 from numbersadmin.money import ZERO, Totals, rounded_lines
 
 SPLITS = {"country": "Country", "cost_centre": "Cost centre", "owner": "Owner"}
@@ -30,7 +29,7 @@ class Row:
 
     words: str
     currency: str
-    part: Part
+    part: Sum
     amount: Decimal | None
 
 
@@ -75,7 +74,7 @@ class MonthReport:
         return self.summary.totals
 
     @property
-    def parts(self) -> list[tuple[str, Part]]:
+    def parts(self) -> list[tuple[str, Sum]]:
         """Each known currency with its sums."""
         return [(currency, part) for currency, part in self.summary.parts.items() if currency]
 
@@ -114,9 +113,9 @@ def _rows(found: Summary, by: str) -> list[Row]:
     for currency in found.parts:
         groups = found.of(by, currency)
         named, rest = groups[:GROUPS_NAMED], groups[GROUPS_NAMED:]
-        parts = [(in_words(by, value), part) for value, part in named]
+        parts = [(value_words(by, value), part) for value, part in named]
         if rest:
-            parts.append((f"{len(rest)} more", sum((part for _, part in rest), Part())))
+            parts.append((f"{len(rest)} more", sum((part for _, part in rest), Sum())))
         amounts = rounded_lines([part.amount for _, part in parts], currency)
         rows += [
             Row(words, currency, part, amount if currency else None)

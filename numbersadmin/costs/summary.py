@@ -6,32 +6,20 @@ from decimal import Decimal
 
 from numbersadmin.costs.charges import Basis, Kind
 from numbersadmin.costs.ledger import Entry
-from numbersadmin.costs.report import GROUPINGS
+from numbersadmin.costs.report import GROUPINGS, Sum
 from numbersadmin.money import ZERO, Totals
 
 CORRECTIONS_KEPT = 500
 
 
 @dataclass(slots=True)
-class Part:
-    """One group in one currency: numbers charged for the month, its charges without an amount, the exact sum."""
-
-    numbers: int = 0
-    unpriced: int = 0
-    amount: Decimal = ZERO
-
-    def __add__(self, other: "Part") -> "Part":
-        return Part(self.numbers + other.numbers, self.unpriced + other.unpriced, self.amount + other.amount)
-
-
-@dataclass(slots=True)
 class Summary:
-    """A month in figures. `groups` is grouping -> (currency, value) -> Part; a currency may be "", not known.
+    """A month in figures. `groups` is grouping -> (currency, value) -> Sum; a currency may be "", not known.
 
     `corrections` are the first CORRECTIONS_KEPT of `corrected`.
     """
 
-    groups: dict[str, dict[tuple[str, str], Part]]
+    groups: dict[str, dict[tuple[str, str], Sum]]
     bases: dict[str, dict[Basis, Decimal]] = field(default_factory=dict)
     corrections: list[Entry] = field(default_factory=list)
     lines: int = 0
@@ -39,11 +27,11 @@ class Summary:
     unpriced: int = 0
 
     @property
-    def parts(self) -> dict[str, Part]:
+    def parts(self) -> dict[str, Sum]:
         """Currency -> everything in it together; the currencies in order, the unknown one first."""
-        found: dict[str, Part] = {}
+        found: dict[str, Sum] = {}
         for (currency, _), part in next(iter(self.groups.values())).items():
-            found[currency] = found.get(currency, Part()) + part
+            found[currency] = found.get(currency, Sum()) + part
         return dict(sorted(found.items()))
 
     @property
@@ -51,7 +39,7 @@ class Summary:
         """Currency -> the exact sum of its charges."""
         return Totals({currency: part.amount for currency, part in self.parts.items() if currency})
 
-    def of(self, by: str, currency: str) -> list[tuple[str, Part]]:
+    def of(self, by: str, currency: str) -> list[tuple[str, Sum]]:
         """The groups of one currency, the dearest first."""
         found = [(value, part) for (code, value), part in self.groups[by].items() if code == currency]
         return sorted(found, key=lambda one: (-one[1].amount, one[0]))
@@ -64,7 +52,7 @@ def summarise(entries: Iterable[Entry], by: Sequence[str] = ("country",)) -> Sum
         charge = entry.charge
         found.lines += 1
         found.unpriced += charge.amount is None
-        part = Part(
+        part = Sum(
             int(charge.kind in (Kind.INITIAL, Kind.RECURRING)),
             int(charge.amount is None),
             ZERO if charge.amount is None else charge.amount,

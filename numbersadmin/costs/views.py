@@ -18,11 +18,11 @@ from numbersadmin.costs import lines as charge_lines
 from numbersadmin.costs.counting import NotCounted
 from numbersadmin.costs.ledger import Records
 from numbersadmin.costs.line_pages import keyed_lines
-from numbersadmin.costs.lines import UNPRICED, LineFilter
+from numbersadmin.costs.lines import UNPRICED, LineFilter, value_words
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.selectors import NONE
 from numbersadmin.costs.trend import SPANS, span_of
-from numbersadmin.formats import capability_label, country_name, phone_intl, type_name
+from numbersadmin.formats import phone_intl
 from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.web import HtmxRequest, require, wants_fragment
 
@@ -139,14 +139,11 @@ def _chip(request: HttpRequest, name: str, value: str) -> dict[str, Any]:
     rest.pop(name, None)
     rest.pop("page", None)
     rest.pop("after", None)
-    written = {
-        "cur": lambda: "Without price" if value == UNPRICED else value,
-        "country": lambda: country_name(value),
-        "type": lambda: type_name(value),
-        "capabilities": lambda: ", ".join(map(capability_label, value.split(","))),
-    }
-    none = f"No {GROUPED[name][0].lower()}" if value == NONE and name in GROUPED else ""
-    text = none or written.get(name, lambda: value)()
+    text = value_words(name, value)
+    if name == "cur" and value == UNPRICED:
+        text = "Without price"
+    elif name in GROUPED and value == NONE:
+        text = f"No {GROUPED[name][0].lower()}"
     return {"text": text, "url": f"{request.path}?{rest.urlencode()}", "remove": True}
 
 
