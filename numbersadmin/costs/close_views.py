@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from numbersadmin.costs import closing, reopening, rules, tasks
 from numbersadmin.costs.close_forms import CloseForm, ReasonForm
-from numbersadmin.costs.closing import AlreadyClosed, CannotClose, Moved
+from numbersadmin.costs.closing import AlreadyClosed, CannotClose, Moved, Revision
 from numbersadmin.costs.corrected import as_corrected
 from numbersadmin.costs.digest import totals_in
 from numbersadmin.costs.ledger import Records, State
@@ -98,7 +98,7 @@ def closed(request: HtmxRequest, known: Records, month: Month) -> HttpResponse:
         "month_url": f"/costs/{month}/",
         "revisions": found,
         "last": last,
-        "totals": _compared(last.totals, as_corrected(known, month)) if last else [],
+        "totals": _compared(last, as_corrected(known, month)) if last else [],
         "rules": rules.in_words(last.row.assumptions) if last else [],
         "reopened": known.state(month) is State.REOPENED,
         "asked": reopening.waiting(month),
@@ -107,10 +107,12 @@ def closed(request: HtmxRequest, known: Records, month: Month) -> HttpResponse:
     return render(request, "costs/closed.html", context)
 
 
-def _compared(closed: Totals, corrected: Totals) -> list[tuple[str, Decimal, Decimal]]:
-    """Currency, as closed, as corrected."""
+def _compared(closed: Revision, corrected: Totals) -> list[tuple[str, Decimal | None, Decimal]]:
+    """Currency, as closed, as corrected; None where nothing was known, as far as the close can tell."""
+    nothing = None if closed.row.unpriced else ZERO
     return [
-        (code, closed.get(code, ZERO), corrected.get(code, ZERO)) for code in sorted({*closed, *corrected})
+        (code, closed.totals.get(code, nothing), corrected.get(code, ZERO))
+        for code in sorted({*closed.totals, *corrected})
     ]
 
 

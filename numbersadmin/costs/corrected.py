@@ -38,6 +38,7 @@ class Corrected:
     """
 
     carried: Totals
+    unknown: frozenset[str]  # currencies in which nothing is known of what the month carries
     later: list[Moved]
     earlier: list[Moved]
 
@@ -50,9 +51,12 @@ class Corrected:
         return self.carried + _sum(self.later) - _sum(self.earlier)
 
     @property
-    def amounts(self) -> list[tuple[str, Decimal, Decimal]]:
-        """Currency, the month as it stands and as corrected, where the two differ."""
-        pairs = [(code, self.carried.get(code, ZERO), amount) for code, amount in self.totals.items()]
+    def amounts(self) -> list[tuple[str, Decimal | None, Decimal]]:
+        """Currency, the month as it stands (None: unknown) and as corrected, where the two differ."""
+        pairs = [
+            (code, self.carried.get(code, None if code in self.unknown else ZERO), amount)
+            for code, amount in self.totals.items()
+        ]
         return [one for one in pairs if one[1] != one[2]]
 
 
@@ -69,6 +73,7 @@ def corrected(found: Figures, month: Month) -> Corrected:
     sums = rows.values_list("month", "currency").annotate(sum=Sum("amount")).order_by("month", "currency")
     return Corrected(
         found.amounts(month),
+        found.unknown(month),
         [Moved(Month.parse(carrier), month, code, amount) for carrier, code, amount in sums],
         [
             Moved(month, Month.parse(about), code, one.amount)

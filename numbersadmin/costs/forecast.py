@@ -14,6 +14,7 @@ from numbersadmin.costs.charges import charges
 from numbersadmin.costs.ledger import Records
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import held_among
+from numbersadmin.costs.report import Figures
 from numbersadmin.money import ZERO, Totals
 from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.orders.models import LIVE, Kind, OrderItem, State
@@ -43,10 +44,14 @@ class Orders:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The month ahead. `committed` is currency -> cost of what is ours now; `listed` the last complete list."""
+    """The month ahead. `committed` is currency -> cost of what is ours now; `listed` the last complete list.
+
+    `unknown` are currencies in which no price of what is ours is known.
+    """
 
     month: Month
     committed: Totals
+    unknown: frozenset[str]
     approved: dict[Kind, Orders]
     pending: dict[Kind, Orders]
     by_day: date
@@ -82,9 +87,10 @@ def _change(orders: dict[Kind, Orders]) -> Totals:
     return orders[Kind.PURCHASE].amounts - orders[Kind.CANCEL].amounts
 
 
-def forecast(known: Records, committed: Totals, now: datetime) -> Forecast:
-    """The month after the current one; `committed` is what it costs if nothing changes (figures.py)."""
+def forecast(known: Records, found: Figures, now: datetime) -> Forecast:
+    """The month after the current one; `found` has what it costs if nothing changes."""
     month = known.current.next
+    ours = found.amounts(month), found.unknown(month)
     approved, pending = ({kind: Orders() for kind in Kind} for _ in range(2))
     items = OrderItem.objects.filter(state__in=LIVE).order_by("id")
     for item in items.filter(kind=Kind.PURCHASE):
@@ -99,15 +105,15 @@ def forecast(known: Records, committed: Totals, now: datetime) -> Forecast:
         lines = charges(held.possession, month, month, known.calendar)
         of[Kind.CANCEL].add((line.currency, line.amount) for line in lines)
     stale = known.listed is None or now - known.listed > STALE
-    return Forecast(month, committed, approved, pending, known.current.last_day, known.listed, stale)
+    return Forecast(month, *ours, approved, pending, known.current.last_day, known.listed, stale)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One of the three figures in one currency, and how many numbers lead to it."""
+    """One of the three figures in one currency, None where it is unknown, and how many numbers lead to it."""
 
     words: str
-    amount: Decimal
+    amount: Decimal | None
     bought: int = 0
     cancelled: int = 0
 
@@ -116,8 +122,9 @@ def steps(found: Forecast, currency: str) -> list[Step]:
     """The three figures in one currency, as a table has them."""
     orders = (found.approved, found.pending)
     counts = [(of[Kind.PURCHASE].numbers[currency], of[Kind.CANCEL].numbers[currency]) for of in orders]
+    nothing = None if currency in found.unknown else ZERO
     return [
-        Step("What is ours now", found.committed.get(currency, ZERO)),
-        Step("With what is approved", found.with_approved.get(currency, ZERO), *counts[0]),
-        Step("With what waits for approval", found.with_pending.get(currency, ZERO), *counts[1]),
+        Step("What is ours now", found.committed.get(currency, nothing)),
+        Step("With what is approved", found.with_approved.get(currency, nothing), *counts[0]),
+        Step("With what waits for approval", found.with_pending.get(currency, nothing), *counts[1]),
     ]

@@ -1,6 +1,7 @@
 """A month split by one thing, as files: a row for each group and currency."""
 
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Any
 
 from numbersadmin import export
@@ -48,10 +49,11 @@ def groups(known: Records, month: Month, by: str) -> Iterator[tuple[str, str, Su
             yield currency, value, part
 
 
-def amount_of(part: Sum, currency: str) -> Any:
-    """The exact sum of a group; None where no currency and so no amount is known."""
-    return part.amount if currency else None
+def amount_of(part: Sum, currency: str) -> Decimal | None:
+    """The exact sum of a group; None where no currency or no amount is known."""
+    return part.known if currency else None
 
 
 def _money(part: Sum, currency: str) -> Money | None:
-    return Money(part.amount, currency) if currency else None
+    amount = amount_of(part, currency)
+    return None if amount is None else Money(amount, currency)

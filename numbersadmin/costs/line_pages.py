@@ -97,5 +97,5 @@ def _totals(
     found, _ = counting.figures(known, month, month, by=by, shown=month, now=now)
     sums = [(code, one) for (code, group), one in found.of(month, by).items() if group == value]
     unpriced = sum(one.unpriced for code, one in sums if wanted.cur in ("", UNPRICED, code))
-    amounts = [(code, one.amount) for code, one in sums if code and wanted.cur in ("", code)]
+    amounts = [(code, one.known) for code, one in sums if code and wanted.cur in ("", code)]
     return Totals.of(amounts), unpriced

@@ -118,7 +118,7 @@ def _rows(found: Summary, by: str) -> list[Row]:
             parts.append((f"{len(rest)} more", sum((part for _, part in rest), Sum())))
         amounts = rounded_lines([part.amount for _, part in parts], currency)
         rows += [
-            Row(words, currency, part, amount if currency else None)
+            Row(words, currency, part, amount if currency and part.known is not None else None)
             for (words, part), amount in zip(parts, amounts, strict=True)
         ]
     return rows

@@ -48,6 +48,11 @@ class Sum:
     def __bool__(self) -> bool:
         return bool(self.numbers or self.unpriced or self.amount)
 
+    @property
+    def known(self) -> Decimal | None:
+        """The amount as it may be said; None where some charge has none and the others come to nothing."""
+        return None if self.unpriced and not self.amount else self.amount
+
 
 class Figures:
     """Sums of months: month, what they are split by, currency and value.
@@ -86,8 +91,12 @@ class Figures:
         return {currency: one for (currency, _), one in self.of(month, TOTAL).items() if currency}
 
     def amounts(self, month: Month) -> Totals:
-        """Currency -> exact total of the month."""
-        return Totals({currency: one.amount for currency, one in self.totals(month).items()})
+        """Currency -> exact total of the month; without those in `unknown`."""
+        return Totals.of((currency, one.known) for currency, one in self.totals(month).items())
+
+    def unknown(self, month: Month) -> frozenset[str]:
+        """Currencies in which something is charged, and nothing is known of what it comes to."""
+        return frozenset(currency for currency, one in self.totals(month).items() if one.known is None)
 
     def unpriced(self, month: Month) -> int:
         """How many numbers have a charge without an amount."""

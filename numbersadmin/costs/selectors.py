@@ -43,16 +43,16 @@ def notes_between(first: Month, last: Month) -> list[MonthNote]:
 
 @dataclass(frozen=True, slots=True)
 class CurrencyTotal:
-    """All charges of a month in one currency. `before` and `change` are None in the first month on record.
+    """All charges of a month in one currency. None is an amount that is unknown, or a month that is not on record.
 
     A change is the difference of the two figures as they are shown, so that people can check it. `year_ago` and
-    `year_change` compare with the same month of the year before, where that is on record.
+    `year_change` compare with the same month of the year before. `unpriced` counts the charges without an amount.
     """
 
     currency: str
     numbers: int
     unpriced: int
-    amount: Decimal
+    amount: Decimal | None
     before: Decimal | None
     change: Decimal | None
     percent: str
@@ -63,14 +63,16 @@ class CurrencyTotal:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A row of the split: exact sums, and rounded ones that add up to the rounded total, down and across."""
+    """A row of the split: exact sums, and rounded ones that add up to the rounded total, down and across.
+
+    None is an amount that is unknown, or a month that is not on record.
+    """
 
     value: str
     total: Sum
-    amount: Decimal
-    exact_before: Decimal
+    amount: Decimal | None
+    total_before: Sum
     before: Decimal | None
-    change: Decimal | None
     year_ago: Decimal | None
     percent: int
     more: int = 0
@@ -86,9 +88,14 @@ class Group:
         return self.value.split(",")
 
     @property
+    def change(self) -> Decimal | None:
+        """The difference of the two figures beside it."""
+        return None if self.amount is None or self.before is None else self.amount - self.before
+
+    @property
     def exact(self) -> str:
         """The amount with all its decimals, where the rounded one has lost some."""
-        return "" if self.total.amount == self.amount else f"{self.total.amount:,f}"
+        return "" if self.amount in (None, self.total.amount) else f"{self.total.amount:,f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +222,7 @@ def month_page(
         bases=basis_words(found.bases(month, currency)),
         corrected=corrected(found, month),
         bridge=_bridge(found, month, currency, known),
-        forecast=forecast(known, found.amounts(last), now) if month == known.current else None,
+        forecast=forecast(known, found, now) if month == known.current else None,
         trend=trend(found, known, month, currency, span, notes_between(month.plus(1 - span), month), wide),
     )
 
@@ -229,7 +236,7 @@ def currencies_of(found: Figures, month: Month) -> list[str]:
 
 def _total(found: Figures, month: Month, currency: str, known: Records) -> CurrencyTotal:
     def amount_in(one: Month) -> Decimal | None:
-        return found.totals(one).get(currency, Sum()).amount if known.on_record(one) else None
+        return found.totals(one).get(currency, Sum()).known if known.on_record(one) else None
 
     total = found.totals(month).get(currency, Sum())
     before, year_ago = amount_in(month.previous), amount_in(month.plus(-12))
@@ -237,17 +244,17 @@ def _total(found: Figures, month: Month, currency: str, known: Records) -> Curre
         currency,
         total.numbers,
         total.unpriced,
-        total.amount,
+        total.known,
         before,
-        *_compared(total.amount, before, currency),
+        *_compared(total.known, before, currency),
         year_ago,
-        *_compared(total.amount, year_ago, currency),
+        *_compared(total.known, year_ago, currency),
     )
 
 
-def _compared(amount: Decimal, before: Decimal | None, currency: str) -> tuple[Decimal | None, str]:
+def _compared(amount: Decimal | None, before: Decimal | None, currency: str) -> tuple[Decimal | None, str]:
     """The change as it is shown, and in percent."""
-    if before is None:
+    if amount is None or before is None:
         return None, ""
     change = rounded(amount, currency) - rounded(before, currency)
     return change, signed_percent(amount - before, before)
@@ -264,22 +271,31 @@ def _groups(found: Figures, month: Month, by: str, currency: str, known: Records
         now.keys() | before.keys() | year_ago.keys(),
         key=lambda value: (-now.get(value, Sum()).amount, -before.get(value, Sum()).amount, value),
     )
-    exact = [[of.get(value, Sum()).amount for value in values] for of in sums]
-    amounts, befores, years_ago = (rounded_lines(column, currency) for column in exact)
-    compares, compares_year = (known.on_record(of) for of in months[1:])
-    highest = max(exact[0], default=ZERO)
+    amounts, befores, years_ago = (
+        _column([of.get(value, Sum()) for value in values], currency, known.on_record(one))
+        for of, one in zip(sums, months, strict=True)
+    )
+    highest = max((one.amount for one in now.values()), default=ZERO)
     return [
         Group(
             value,
             now.get(value, Sum()),
             amounts[at],
-            exact[1][at],
-            befores[at] if compares else None,
-            amounts[at] - befores[at] if compares else None,
-            years_ago[at] if compares_year else None,
-            max(0, int(exact[0][at] * 100 / highest)) if highest > 0 else 0,
+            before.get(value, Sum()),
+            befores[at],
+            years_ago[at],
+            max(0, int(now.get(value, Sum()).amount * 100 / highest)) if highest > 0 else 0,
         )
         for at, value in enumerate(values)
+    ]
+
+
+def _column(sums: list[Sum], currency: str, on_record: bool) -> list[Decimal | None]:
+    """The figures of a month as they are shown: they add up to its rounded total, and what is unknown is None."""
+    shown = rounded_lines([one.amount for one in sums], currency)
+    return [
+        amount if on_record and one.known is not None else None
+        for one, amount in zip(sums, shown, strict=True)
     ]
 
 
@@ -287,15 +303,15 @@ def _together(groups: list[Group]) -> Group:
     """The groups that are not shown one by one, as one row."""
 
     def added(amounts: list[Decimal | None]) -> Decimal | None:
-        return None if None in amounts else sum((one for one in amounts if one is not None), ZERO)
+        known = [one for one in amounts if one is not None]
+        return sum(known, ZERO) if known else None
 
     return Group(
         "",
         sum((group.total for group in groups), Sum()),
-        sum((group.amount for group in groups), ZERO),
-        sum((group.exact_before for group in groups), ZERO),
+        added([group.amount for group in groups]),
+        sum((group.total_before for group in groups), Sum()),
         added([group.before for group in groups]),
-        added([group.change for group in groups]),
         added([group.year_ago for group in groups]),
         min(100, sum(group.percent for group in groups)),
         more=len(groups),
@@ -303,10 +319,12 @@ def _together(groups: list[Group]) -> Group:
 
 
 def _bridge(found: Figures, month: Month, currency: str, known: Records) -> Waterfall | None:
-    """The way from the month before to this one; None in the first month on record."""
+    """The way from the month before to this one; None in the first month on record, and from or to the unknown."""
     if not currency or not known.on_record(month.previous):
         return None
-    before, after = (found.totals(one).get(currency, Sum()).amount for one in (month.previous, month))
+    before, after = (found.totals(one).get(currency, Sum()).known for one in (month.previous, month))
+    if before is None or after is None:
+        return None
     name = f"{month.short} {month.year}"
     name += " forecast" if month > known.current else " to date" if month == known.current else ""
     return waterfall(before, found.bridge(month, currency), after, currency, month, name)
@@ -342,7 +360,7 @@ def forecast_page(known: Records, currency: str, now: datetime) -> ForecastPage:
     """The forecast in one currency; an unknown one is answered with the usual one."""
     ahead = known.current.next
     found, counted = counting.figures(known, known.current, ahead, by="country", shown=ahead, now=now)
-    ours = forecast(known, found.amounts(ahead), now)
+    ours = forecast(known, found, now)
     currencies = currencies_of(found, ahead)
     currencies += [code for code in ours.with_pending if code not in currencies]
     currency = currency if currency in currencies else next(iter(currencies), "")

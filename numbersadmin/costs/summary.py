@@ -36,8 +36,8 @@ class Summary:
 
     @property
     def totals(self) -> Totals:
-        """Currency -> the exact sum of its charges."""
-        return Totals({currency: part.amount for currency, part in self.parts.items() if currency})
+        """Currency -> the exact sum of its charges; without those of which nothing is known."""
+        return Totals.of((currency, part.known) for currency, part in self.parts.items() if currency)
 
     def of(self, by: str, currency: str) -> list[tuple[str, Sum]]:
         """The groups of one currency, the dearest first."""

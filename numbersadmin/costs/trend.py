@@ -15,7 +15,7 @@ SPANS = (12, 24, 36)
 
 @dataclass(frozen=True, slots=True)
 class TrendRow:
-    """A month as text has it; amount None before records began. `look` is that of its bar."""
+    """A month as text has it; amount None before records began, or unknown. `look` is that of its bar."""
 
     month: Month
     amount: Decimal | None
@@ -53,7 +53,7 @@ def trend(
     for later in range(1 - span, 1 + ahead):
         one = month.plus(later)
         total = found.totals(one).get(currency)
-        amount = (total.amount if total else ZERO) if known.on_record(one) or later > 0 else None
+        amount = (total.known if total else ZERO) if known.on_record(one) or later > 0 else None
         before = rows[-1].amount if rows else None
         change = (
             None

@@ -112,7 +112,7 @@ class Story:
 def facts(number: str, price: str | None, **more: Any) -> ProviderNumber:
     """What the provider says of a number."""
     setup, initial = more.pop("setup", "0"), more.pop("initial", None)
-    currency = more.pop("currency", "EUR") if price is not None else ""
+    currency = more.pop("currency", "EUR" if price is not None else "")
     amounts = [None if text is None or price is None else Decimal(text) for text in (price, setup, initial)]
     known = {
         "number_key": f"KEY{number}",

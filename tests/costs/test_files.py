@@ -157,6 +157,15 @@ def test_groups_are_those_of_the_page(two_months, signed_in):
     assert {row["country"]: row["numbers"] for row in found} == {"FR": "1", "DE": "1", "GB": "1", "US": "1"}
 
 
+def test_a_group_of_which_no_amount_is_known_has_an_empty_cell(two_months, story, signed_in):
+    story.found("4312345678", "2026-09-01 12:00", None, currency="EUR", country="AT")
+    client = signed_in("finance")
+    (austria,) = [row for row in rows(client.get("/costs/2026-11/groups.csv")) if row["country"] == "AT"]
+    assert (austria["numbers"], austria["amount"], austria["without_amount"]) == ("1", "", "1")
+    (in_sheet,) = [row for row in sheets(client.get("/costs/2026-11/groups.xlsx"))[0] if row[0] == "Austria"]
+    assert in_sheet == ["Austria", "EUR", 1, 1], "the cell of the amount is not there"
+
+
 def test_an_unknown_grouping_is_the_usual_one(two_months, signed_in):
     assert "country" in rows(signed_in("finance").get("/costs/2026-11/groups.csv?by=x"))[0]
 

@@ -57,7 +57,7 @@ def test_groups_add_up_to_the_total(two_months, at_noon, by, month, currency):
     assert sum(row.total.numbers for row in page.groups) == page.total.numbers
     assert sum(row.amount for row in page.groups) == rounded(page.total.amount, currency)
     if month != "2026-09":
-        assert sum(row.exact_before for row in page.groups) == page.total.before
+        assert sum(row.total_before.amount for row in page.groups) == page.total.before
         assert all(row.change == row.amount - row.before for row in page.groups)
         assert sum(row.change for row in page.groups) == page.total.change
 
@@ -113,6 +113,42 @@ def test_a_number_without_a_price_is_counted_and_never_zero(story, at_noon, sign
     page = month_page("2026-11", at_noon)
     assert (page.unpriced, page.total.amount, page.total.numbers) == (1, Decimal(5), 1)
     assert "1 number without a price" in text_of(signed_in("viewer").get("/costs/2026-11/"))
+
+
+@pytest.fixture
+def unknown(story):
+    """A country in euro and all dollars of which no amount is known, in September, October and November."""
+    story.listed("2026-09-01", "2026-11-20")
+    story.found("447860041117", "2026-09-01", "5", country="GB")
+    story.found("4915112345678", "2026-09-01", None, currency="EUR", country="DE")
+    story.found("12025550123", "2026-09-01", None, currency="USD", country="US")
+
+
+def test_what_has_no_amount_in_a_group_or_a_currency_is_unknown(unknown, at_noon):
+    page = month_page("2026-11", at_noon)
+    shown = [(row.value, row.amount, row.before, row.change, row.total.unpriced) for row in page.groups]
+    assert shown == [("GB", 5, 5, 0, 0), ("DE", None, None, None, 1)]
+    assert [(one.currency, one.amount, one.before, one.change) for one in page.totals] == [
+        ("EUR", 5, 5, 0),
+        ("USD", None, None, None),
+    ]
+    dollars = month_page("2026-11", at_noon, currency="USD")
+    assert (dollars.bridge, [step.amount for step in dollars.steps]) == (None, [None] * 3)
+    assert {row.amount for row in dollars.trend.rows} == {None}
+
+
+def test_an_unknown_amount_is_shown_as_such_and_counted(unknown, signed_in):
+    client = signed_in("viewer")
+    page = client.get("/costs/2026-11/?cur=EUR")
+    row = page.text[page.text.index('data-group="DE"') :].partition("</tr>")[0]
+    assert "1 charge without an amount" in row
+    assert "unknown" in row
+    card = page.text[page.text.index('id="cur-USD"') :].partition("</a>")[0]
+    assert "1 charge without an amount" in card
+    for address in ("?cur=USD", "forecast/?cur=USD", "report/", "lines/?cur=USD"):
+        text = client.get(f"/costs/2026-11/{address}").text
+        assert not re.search(r"\b0\.00\b", text), address
+    assert "October 2026: unknown" in client.get("/costs/2026-11/?cur=USD").text
 
 
 def test_months_of_open_numbers_without_a_list_are_inferred(story, at_noon):
