@@ -4,7 +4,7 @@ from numbersadmin.costs.checklist import MORE, Item, Weight
 from numbersadmin.costs.closing import AlreadyClosed, CannotClose, Moved, Review, close, review
 from numbersadmin.costs.focus import INVOICES
 from numbersadmin.costs.ledger import take_turn
-from numbersadmin.costs.possessions import Subject
+from numbersadmin.costs.possessions import Subject, held_with
 from numbersadmin.costs.posting import CannotCorrect, Correction, post_correction, post_corrections
 from numbersadmin.costs.waiving import CannotWaive, unpriced, waive
 
@@ -22,6 +22,7 @@ __all__ = [
     "Subject",
     "Weight",
     "close",
+    "held_with",
     "post_correction",
     "post_corrections",
     "review",

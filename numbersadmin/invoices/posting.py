@@ -1,5 +1,6 @@
 """Posting differences to an invoice: each is one correction, made once, and only while the figures still hold."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -11,7 +12,7 @@ from numbersadmin.accounts.models import User
 from numbersadmin.audit.services import record
 from numbersadmin.costs.models import LedgerLine, Origin
 from numbersadmin.costs.selectors import Month, Records
-from numbersadmin.costs.services import CannotCorrect, Subject, post_correction, take_turn
+from numbersadmin.costs.services import CannotCorrect, Subject, held_with, post_correction, take_turn
 from numbersadmin.invoices import ours
 from numbersadmin.invoices.comparing import InvoiceError, claim
 from numbersadmin.invoices.mapping import Mapping
@@ -48,7 +49,8 @@ def post(*, actor: User, lines: Sequence[InvoiceLine], known: Records, now: date
             claim(invoice)
             corrections = ours.corrections_about(month, by_kind=by.by_kind)
             mine = _sums(keys, corrections, charges)
-            return [_post(actor, line, mine, known, now) for line in lines]
+            subjects = _subjects(lines, known)
+            return [_post(actor, line, subjects[line.pk], mine, known, now) for line in lines]
     except (CannotCorrect, InvoiceError) as problem:
         raise CannotPost(str(problem)) from problem
 
@@ -59,7 +61,7 @@ def post_all(
     """Post the first differences of an invoice as it was seen (`comparison`), AT_ONCE of them; returns how many
     were posted and how many wait. Raises CannotPost.
     """
-    lines = postable(invoice, roundings=roundings).select_related("owned_number__owner")
+    lines = postable(invoice, roundings=roundings)
     chosen = list(lines[:AT_ONCE])
     for line in chosen:
         line.invoice = invoice
@@ -86,7 +88,7 @@ def _sums(
 
 
 def _post(
-    actor: User, line: InvoiceLine, mine: dict[Key, Decimal], known: Records, now: datetime
+    actor: User, line: InvoiceLine, subject: Subject, mine: dict[Key, Decimal], known: Records, now: datetime
 ) -> LedgerLine:
     name = line.number or "costs without a number"
     if mine.get(Key(line.number, line.currency, line.kind)) != line.ours:
@@ -98,7 +100,7 @@ def _post(
     invoice = line.invoice
     posted = post_correction(
         known=known,
-        subject=_subject(line),
+        subject=subject,
         amount=line.difference,
         currency=line.currency,
         reason=f"Invoice {invoice.reference}, {_place(line, invoice.mapping['description'])}",
@@ -139,24 +141,14 @@ def _place(line: InvoiceLine, description: int | None) -> str:
     return f"rows {', '.join(rows)} and {last}"
 
 
-def _subject(line: InvoiceLine) -> Subject:
-    """What the correction is about: the newest record of the number, or only the number where there is none."""
-    owned = line.owned_number
-    if owned is None and line.number:
-        found = OwnedNumber.objects.select_related("owner").filter(number=line.number).order_by("id")
-        records = list(found)
-        owned = records[-1] if len({one.country for one in records}) == 1 else None
-    if owned is None:
-        return Subject(None, number=line.number)
-    return Subject(
-        owned.pk,
-        owned.number_key,
-        owned.number,
-        owned.country,
-        owned.type,
-        owned.capabilities,
-        owned.shared,
-        tuple(sorted(owned.labels)),
-        owned.cost_centre,
-        owned.owner.username if owned.owner else "",
-    )
+def _subjects(lines: Sequence[InvoiceLine], known: Records) -> dict[int, Subject]:
+    """Line -> what its correction is about: the newest record of its number, or only the number without one."""
+    without = {line.number for line in lines if line.owned_number_id is None and line.number}
+    newest: dict[str, dict[str, int]] = defaultdict(dict)
+    found = OwnedNumber.objects.filter(number__in=without).order_by("id")
+    for number, country, pk in found.values_list("number", "country", "id"):
+        newest[number][country] = pk
+    ids = {number: max(of.values()) for number, of in newest.items() if len(of) == 1}
+    owned = {line.pk: line.owned_number_id or ids.get(line.number) for line in lines}
+    held = {one.subject.id: one.subject for one in held_with(filter(None, owned.values()), known.listed)}
+    return {line.pk: held.get(owned[line.pk]) or Subject(None, number=line.number) for line in lines}

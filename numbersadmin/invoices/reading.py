@@ -17,6 +17,7 @@ MOST_COLUMNS = 100
 LONGEST_CELL = 2_000
 LONGEST_ROW = 100_000
 _CHUNK = 1 << 20
+_DELIMITERS = ",;\t|"
 _TEXT_IN_A_FORMULA = re.compile(r'="[^"]*"')  # how spreadsheets are told to leave a long number alone
 _SAVE_AS_CSV = "Save the sheet as CSV (UTF-8), then choose it again."
 _WRONG_LETTERS = {
@@ -50,7 +51,7 @@ def check(file: IO[bytes], chosen: str) -> Sheet:
         raise Unreadable("The file is empty. Choose the file that the provider sent.")
     place, headings = first
     if len(headings) > MOST_COLUMNS:
-        raise Unreadable(f"The file has more than {MOST_COLUMNS} columns. Remove those that are not needed.")
+        raise _too_wide(len(headings))
     if len(headings) < 2:
         raise Unreadable(f"Row {place} has one column only. Separate columns by comma, semicolon or tab.")
     count = sum(1 for _ in _even(found, len(headings)))
@@ -64,6 +65,12 @@ def rows(file: IO[bytes], sheet: Sheet) -> Iterator[tuple[int, list[str]]]:
     found = _cells(file, sheet.encoding, sheet.delimiter)
     next(found)
     yield from _even(found, len(sheet.headings))
+
+
+def _too_wide(columns: int) -> Unreadable:
+    return Unreadable(
+        f"The file has {columns:,} columns; at most {MOST_COLUMNS} are read. Remove those that are not needed."
+    )
 
 
 def _digest(file: IO[bytes]) -> str:
@@ -95,7 +102,7 @@ def _delimiter(file: IO[bytes], encoding: str) -> str:
     """What most often parts the first row that is not blank."""
     head = next((line for line in _Lines(file, encoding) if line.strip()), "")
     outside = re.sub(r'"(?:[^"]|"")*"', "", head)
-    return max(",;\t|", key=outside.count)
+    return max(_DELIMITERS, key=outside.count)
 
 
 class _Lines:
@@ -107,21 +114,36 @@ class _Lines:
         self.encoding, self.in_row = encoding, 0
 
     def __iter__(self) -> Iterator[str]:
+        first = True
         try:
             while line := self.text.readline(LONGEST_ROW + 1):
                 self.in_row += len(line)
                 if "\0" in line:
                     raise Unreadable(f"This is not a text file. {_SAVE_AS_CSV}")
                 if self.in_row > LONGEST_ROW:
+                    if first and (columns := self._columns(line)) > MOST_COLUMNS:
+                        raise _too_wide(columns)
                     raise Unreadable(
                         f"A row is longer than {LONGEST_ROW:,} characters, or a quote in it is not closed."
                         " Correct it, then choose the file again."
                     )
                 yield line
+                first = False
         except UnicodeError as error:
             raise Unreadable(_WRONG_LETTERS.get(self.encoding, _WRONG_LETTERS[""])) from error
         finally:
             self.text.detach()  # the file stays open
+
+    def _columns(self, line: str) -> int:
+        """How many columns the row has that begins with this; 0 where quotes make it another question."""
+        columns = dict.fromkeys(_DELIMITERS, 1)
+        while line:
+            if '"' in line:
+                return 0
+            for sign in columns:
+                columns[sign] += line.count(sign)
+            line = "" if line.endswith("\n") else self.text.readline(LONGEST_ROW)
+        return max(columns.values())
 
 
 def _cells(file: IO[bytes], encoding: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:

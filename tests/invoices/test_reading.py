@@ -44,8 +44,9 @@ REFUSED = {
         "auto",
         "cell in row 2 is longer than 2,000",
     ),
-    "a million columns": (b"a," * 1_000_000 + b"\n", "auto", "A row is longer"),
-    "many columns": (b"a," * 200 + b"\n" + b"1," * 200, "auto", "more than 100 columns"),
+    "a million columns": (b"a," * 999_999 + b"a\n1", "auto", "The file has 1,000,000 columns; at most 100"),
+    "a heading that never ends": (b'Number,"' + b"a," * 60_000, "auto", "A row is longer"),
+    "many columns": (b"a," * 200 + b"\n" + b"1," * 200, "auto", "The file has 201 columns; at most 100"),
     "a quote over everything": (
         b'Number;Amount\n1;"' + b"2\n" * 100_000,
         "auto",
