@@ -93,6 +93,7 @@ def closed(request: HtmxRequest, known: Records, month: Month) -> HttpResponse:
     """How a month was closed: every revision, what was corrected since, and whether its lines still stand."""
     found = closing.revisions(month)
     last = next((one for one in reversed(found) if one.row.sha256), None)
+    checked = closing.verify(month) if "check" in request.GET else None
     context = {
         "month": month,
         "month_url": f"/costs/{month}/",
@@ -102,7 +103,8 @@ def closed(request: HtmxRequest, known: Records, month: Month) -> HttpResponse:
         "rules": rules.in_words(last.row.assumptions) if last else [],
         "reopened": known.state(month) is State.REOPENED,
         "asked": reopening.waiting(month),
-        "checked": closing.verify(month) if "check" in request.GET else None,
+        "checked": checked,
+        "stands": checked is not None and all(map(all, checked.values())),
     }
     return render(request, "costs/closed.html", context)
 

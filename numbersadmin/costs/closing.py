@@ -7,7 +7,7 @@ close or a correction of the same month (bench/close.py).
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
@@ -15,7 +15,7 @@ from numbersadmin.accounts.models import User
 from numbersadmin.audit.services import record
 from numbersadmin.costs import checklist, rules
 from numbersadmin.costs.checklist import Item, Weight
-from numbersadmin.costs.digest import Digest, LineSums, digest_of, totals_in
+from numbersadmin.costs.digest import Digest, LineSums, totals_in
 from numbersadmin.costs.ledger import Entry, Records, entry_of, in_order, statement, take_turn
 from numbersadmin.costs.models import Action, LedgerLine, MonthClose, Origin
 from numbersadmin.costs.months import Month
@@ -171,10 +171,26 @@ def _changed(totals: Totals) -> Totals:
     return Totals({currency: amount for currency, amount in totals.items() if amount})
 
 
-def verify(month: Month) -> dict[int, bool]:
-    """Revision -> are its lines still those that were closed? Computed anew from the ledger."""
+class Check(NamedTuple):
+    """What a close said, against the ledger as it is now: do its lines give the checksum, and its figures?"""
+
+    lines: bool
+    figures: bool
+
+
+def verify(month: Month) -> dict[int, Check]:
+    """Revision -> do its lines and its figures (`LineSums.facts`) still hold? Computed anew from the ledger."""
     closes = MonthClose.objects.filter(month=str(month), action=Action.CLOSE)
-    return {one.revision: digest_of(_lines_of(one)) == one.sha256 for one in closes.order_by("revision")}
+    return {one.revision: _check(one) for one in closes.order_by("revision")}
+
+
+def _check(closed: MonthClose) -> Check:
+    figures, digest = LineSums(), Digest()
+    for entry in _lines_of(closed):
+        figures.add(entry)
+        digest.add(entry)
+    said = {"totals": closed.totals, "lines": closed.lines, "unpriced": closed.unpriced}
+    return Check(digest.text == closed.sha256, figures.facts == said)
 
 
 def _lines_of(closed: MonthClose) -> Iterator[Entry]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -79,14 +79,6 @@ class Digest:
     def text(self) -> str:
         """64 hexadecimal digits."""
         return self._sha.hexdigest()
-
-
-def digest_of(entries: Iterable[Entry]) -> str:
-    """The digest of these lines."""
-    digest = Digest()
-    for entry in entries:
-        digest.add(entry)
-    return digest.text
 
 
 def _canonical(entry: Entry) -> list[Any]:

@@ -1,11 +1,22 @@
 """Months that finance has closed, as the tests have them."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from numbersadmin.costs import closing, selectors, waiving
+from numbersadmin.costs.digest import Digest
+from numbersadmin.costs.ledger import Entry
 from numbersadmin.costs.models import MonthClose
 from numbersadmin.numbers.models import OwnedNumber
+
+
+def digest_of(entries: Iterable[Entry]) -> str:
+    """The digest of these lines."""
+    digest = Digest()
+    for entry in entries:
+        digest.add(entry)
+    return digest.text
 
 
 def freeze(month: str, by: Any, now: datetime) -> MonthClose:

@@ -11,7 +11,6 @@ from numbersadmin.audit.models import AuditEvent
 from numbersadmin.costs import checklist, closing, late, waiving
 from numbersadmin.costs.checklist import Weight
 from numbersadmin.costs.corrected import as_corrected
-from numbersadmin.costs.digest import digest_of
 from numbersadmin.costs.ledger import State, statement
 from numbersadmin.costs.lines import number_cost
 from numbersadmin.costs.models import LedgerLine, MonthClose, Waiver
@@ -23,6 +22,7 @@ from numbersadmin.money import Totals
 from numbersadmin.numbers.services import assign
 from numbersadmin.orders.models import Order, OrderItem
 from numbersadmin.orders.models import State as ItemState
+from tests.costs.closed import digest_of
 from tests.costs.conftest import at
 
 pytestmark = pytest.mark.usefixtures("november")
@@ -91,7 +91,7 @@ def test_corrections_of_the_open_month_are_carried_and_not_copied(two_months, ca
     closed = close(cast, SEPTEMBER)
     assert closed.totals["EUR"] == "21.500000"
     assert (closed.lines, LedgerLine.objects.count()) == (4, 4)
-    assert closing.verify(SEPTEMBER) == {1: True}
+    assert closing.verify(SEPTEMBER) == {1: (True, True)}
 
 
 def test_a_number_that_moves_later_takes_no_closed_month_along(two_months, cast):
@@ -290,7 +290,28 @@ def test_the_digest_tells_any_line_that_is_not_as_it_was_closed(two_months, cast
     assert digest_of([moved, *entries[1:]]) != digest_of(entries)
     append_only.remove(connection, "costs_ledgerline")
     LedgerLine.objects.filter(pk=entries[0].id).update(amount=Decimal(1))
-    assert closing.verify(SEPTEMBER) == {1: False}
+    assert closing.verify(SEPTEMBER) == {1: (False, False)}
+
+
+@pytest.mark.parametrize(
+    "altered", [{"totals": {"EUR": "22.999999", "USD": "1.500000"}}, {"lines": 4}, {"unpriced": 1}]
+)
+def test_figures_of_a_close_that_its_lines_do_not_give_are_told(two_months, cast, signed_in, altered):
+    close(cast, SEPTEMBER)
+    append_only.remove(connection, "costs_monthclose")
+    MonthClose.objects.update(**altered)
+    assert closing.verify(SEPTEMBER) == {1: (True, False)}
+    page = signed_in("viewer").get("/costs/2026-09/closed/?check=1").text
+    assert "every line is as it was closed, but they do not add up to its totals" in page
+
+
+def test_lines_that_are_others_with_the_same_sums_are_told(two_months, cast, signed_in):
+    close(cast, SEPTEMBER)
+    append_only.remove(connection, "costs_ledgerline")
+    LedgerLine.objects.update(note="x")
+    assert closing.verify(SEPTEMBER) == {1: (False, True)}
+    page = signed_in("viewer").get("/costs/2026-09/closed/?check=1").text
+    assert "the lines are not those that were closed, though they add up to its totals" in page
 
 
 @pytest.mark.parametrize("table", ["costs_ledgerline", "costs_monthclose"])
@@ -303,4 +324,4 @@ def test_no_row_of_a_closed_month_is_changed_or_removed(two_months, cast, table,
         connection.cursor() as cursor,
     ):
         cursor.execute(change.format(table))
-    assert closing.verify(SEPTEMBER) == {1: True}
+    assert closing.verify(SEPTEMBER) == {1: (True, True)}

@@ -11,10 +11,11 @@ import pytest
 from django.db import IntegrityError, connection
 
 from numbersadmin.costs import closing, late, services
-from numbersadmin.costs.ledger import statement
+from numbersadmin.costs.corrected import as_corrected
+from numbersadmin.costs.ledger import computed, statement
 from numbersadmin.costs.models import LedgerLine, MonthClose, Origin
 from numbersadmin.costs.months import Month
-from numbersadmin.costs.possessions import Subject
+from numbersadmin.costs.possessions import Subject, held_between
 from numbersadmin.costs.selectors import records
 from numbersadmin.money import Totals
 from tests.costs.conftest import Story, at
@@ -97,7 +98,7 @@ def test_nothing_is_posted_while_a_month_is_being_closed(october, monkeypatch):
     closed, refused = close_while_posting(october, monkeypatch)
     assert isinstance(refused, services.CannotCorrect)
     assert dict(as_posted()) == {"EUR": Decimal(5)} == dict(closing.totals_in(closed.totals))
-    assert closing.verify(OCTOBER) == {1: True}
+    assert closing.verify(OCTOBER) == {1: (True, True)}
 
 
 @only_postgres
@@ -106,7 +107,79 @@ def test_without_the_turn_a_correction_slips_into_the_closed_month(october, monk
         monkeypatch.setattr(module, "take_turn", lambda month: None)
     closed, _ = close_while_posting(october, monkeypatch)
     assert dict(as_posted()) != dict(closing.totals_in(closed.totals))
-    assert closing.verify(OCTOBER) == {1: False}
+    assert closing.verify(OCTOBER) == {1: (False, False)}
+
+
+# A number that a sync adds at that moment ---------------------------------------------------------------------------
+
+ADDED, FIRST_MONTH = "79029555551", Decimal("1.451613")  # rule 4 of docs/costs.md: October, from the 29th
+MOMENTS = ["before it reads", "between versions and numbers", "after it has read"]
+
+
+def close_while_adding(october: dict[str, Any], monkeypatch: pytest.MonkeyPatch, moment: str) -> Any:
+    """A sync adds a number of October at this moment of a close, if it can; what became of the close."""
+    reached, added = threading.Event(), threading.Event()
+
+    def meet(at: str) -> None:
+        if at == moment:
+            reached.set()
+            added.wait(0.5)  # on SQLite it waits for the close to end
+
+    def asking(execute: Any, sql: str, *more: Any) -> Any:
+        found = execute(sql, *more)
+        if 'FROM "numbers_numberversion"' in sql:
+            meet(MOMENTS[1])
+        return found
+
+    def reading(known: Any, month: Month) -> Any:
+        meet(MOMENTS[0])
+        with connection.execute_wrapper(asking):
+            yield from statement(known, month)
+        meet(MOMENTS[2])
+
+    def add() -> None:
+        assert reached.wait(5)
+        try:
+            Story().found(ADDED, "2026-11-03", "15", after="2026-10-28", initial=str(FIRST_MONTH))
+        finally:
+            added.set()
+
+    monkeypatch.setattr(closing, "statement", reading)
+    closed, nothing = at_once(lambda: close(october), add)
+    assert (reached.is_set(), nothing) == (True, None)
+    monkeypatch.setattr(closing, "statement", statement)
+    return closed
+
+
+def in_ledger() -> list[Decimal | None]:
+    return list(LedgerLine.objects.filter(number=ADDED).values_list("amount", flat=True))
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_number_added_during_a_close_is_in_it_or_proposed_and_counted_once(october, monkeypatch, moment):
+    closed = close_while_adding(october, monkeypatch, moment)
+    if isinstance(closed, closing.Moved):  # the close read it, and the person was shown figures without it
+        figures = closing.review(records(NOW), OCTOBER, NOW).figures
+        close(october | {"shown": figures.facts})
+    proposed = late.proposals(records(NOW))
+    assert [*in_ledger(), *(one.amount for one in proposed)] == [FIRST_MONTH]
+    if proposed:
+        late.post(known=records(NOW), mark=proposed[0].mark, actor=october["actor"], now=NOW)
+    assert (in_ledger(), late.proposals(records(NOW))) == ([FIRST_MONTH], [])
+    assert dict(as_corrected(records(NOW), OCTOBER)) == {"EUR": Decimal(5) + FIRST_MONTH}
+    assert closing.verify(OCTOBER) == {1: (True, True)}
+
+
+def test_without_late_facts_a_number_added_during_a_close_would_be_lost(october, monkeypatch):
+    close_while_adding(october, monkeypatch, MOMENTS[2])
+    held = held_between(OCTOBER, OCTOBER, records(NOW).calendar, records(NOW).listed)
+    due = [one.charge.amount for one in computed(held, OCTOBER, records(NOW).calendar)]
+    assert (due, in_ledger()) == ([Decimal(5), FIRST_MONTH], [])
+
+
+@only_postgres
+def test_a_close_that_reads_a_number_more_than_was_shown_is_refused(october, monkeypatch):
+    assert isinstance(close_while_adding(october, monkeypatch, MOMENTS[0]), closing.Moved)
 
 
 @pytest.fixture

@@ -297,7 +297,7 @@ def test_closed_months_stay_and_what_differs_is_proposed(story, cast, before, af
         assert late.proposals(known) == []
         assert [(row.totals, row.sha256) for row in MonthClose.objects.order_by("id")] == was
         assert [list(statement(known, month)) for month in (SEPTEMBER, OCTOBER)] == lines
-        assert closing.verify(SEPTEMBER) == closing.verify(OCTOBER) == {1: True}
+        assert closing.verify(SEPTEMBER) == closing.verify(OCTOBER) == {1: (True, True)}
         transaction.set_rollback(True)
 
 

@@ -13,13 +13,12 @@ from django.core import mail
 from numbersadmin.audit.models import Seal
 from numbersadmin.audit.services import seal
 from numbersadmin.costs import pack, reopening, selectors, tasks
-from numbersadmin.costs.digest import digest_of
 from numbersadmin.costs.ledger import statement
 from numbersadmin.costs.models import MonthClose
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import Subject
 from numbersadmin.costs.services import post_correction
-from tests.costs.closed import freeze
+from tests.costs.closed import digest_of, freeze
 from tests.costs.conftest import at
 
 pytestmark = pytest.mark.usefixtures("november")

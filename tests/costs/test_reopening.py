@@ -36,7 +36,7 @@ def test_a_reopened_month_takes_corrections_and_closes_as_the_next_revision(two_
         "Invoice 9 came late",
     )
     assert dict(second.change) == {"EUR": Decimal("-1.5")}
-    assert closing.verify(SEPTEMBER) == {1: True, 2: True}
+    assert closing.verify(SEPTEMBER) == {1: (True, True), 2: (True, True)}
 
 
 def test_nobody_reopens_alone(two_months, cast):
