@@ -74,7 +74,7 @@ def lines_xlsx(request: HtmxRequest, known: Records, month: Month) -> StreamingH
 
 
 def _in_words(wanted: LineFilter) -> str:
-    names = {name: words[0] for name, words in GROUPED.items()} | {"cur": "Currency"}
+    names = {name: words[0] for name, words in GROUPED.items()} | {"cur": "Currency", "label": "With label"}
     return "; ".join(f"{names[name]}: {value_words(name, value)}" for name, value in wanted.chosen.items())
 
 

@@ -15,7 +15,7 @@ from numbersadmin.costs.ledger import Entry, Records, carried, computed, entry_o
 from numbersadmin.costs.lines import ROWS, UNPRICED, Line, LineFilter, line_of
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import held_among
-from numbersadmin.costs.report import TOTAL
+from numbersadmin.costs.report import TOTAL, single_labels
 from numbersadmin.costs.selectors import NONE
 from numbersadmin.money import Totals
 from numbersadmin.numbers.models import NumberVersion, OwnedNumber
@@ -94,8 +94,9 @@ def _totals(
     if len(narrowed) > 1:
         return None, None
     by, value = next(iter(narrowed.items()), (TOTAL, ""))
+    by, fits = ("labels", single_labels) if by == "label" else (by, lambda group: [group])
     found, _ = counting.figures(known, month, month, by=by, shown=month, now=now)
-    sums = [(code, one) for (code, group), one in found.of(month, by).items() if group == value]
+    sums = [(code, one) for (code, group), one in found.of(month, by).items() if value in fits(group)]
     unpriced = sum(one.unpriced for code, one in sums if wanted.cur in ("", UNPRICED, code))
     amounts = [(code, one.known) for code, one in sums if code and wanted.cur in ("", code)]
     return Totals.of(amounts), unpriced

@@ -11,7 +11,7 @@ from numbersadmin.costs.charges import Basis, Charge, Kind, charges
 from numbersadmin.costs.ledger import Entry, Records, carried, entry_of, statement
 from numbersadmin.costs.months import Calendar, Month
 from numbersadmin.costs.possessions import Held, Subject, held_of
-from numbersadmin.costs.report import GROUPINGS
+from numbersadmin.costs.report import GROUPINGS, single_labels
 from numbersadmin.costs.selectors import NONE
 from numbersadmin.formats import capability_label, country_name, type_name
 from numbersadmin.money import Totals
@@ -34,7 +34,7 @@ BASIS_NAMES = {
 class LineFilter:
     """What lines are narrowed to; empty means any, `(none)` the numbers without that value.
 
-    `cur` may be `unknown`: the charges without an amount.
+    `cur` may be `unknown`: the charges without an amount. `labels` is a whole set, `label` one of several.
     """
 
     cur: str = ""
@@ -44,6 +44,7 @@ class LineFilter:
     owner: str = ""
     cost_centre: str = ""
     labels: str = ""
+    label: str = ""
 
     @classmethod
     def of(cls, sent: Mapping[str, str]) -> "LineFilter":
@@ -59,6 +60,8 @@ class LineFilter:
     def holds(self, subject: Subject) -> bool:
         """Is the number one of those asked for?"""
         wanted = self.chosen
+        if self.label and self.label not in single_labels(subject.label_set):
+            return False
         return all(
             (value_of(subject) or NONE) == wanted[by] for by, value_of in GROUPINGS.items() if by in wanted
         )

@@ -13,7 +13,7 @@ from numbersadmin.costs.ledger import Records, State, statement
 from numbersadmin.costs.models import MonthClose, MonthNote
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import billing_calendar, last_list, records_begin
-from numbersadmin.costs.report import GROUPINGS, Figures, Sum, basis_words, signed_percent
+from numbersadmin.costs.report import GROUPINGS, Figures, Sum, basis_words, signed_percent, single_labels
 from numbersadmin.costs.trend import SPANS, Trend, trend
 from numbersadmin.costs.waterfall import Waterfall, waterfall
 from numbersadmin.money import ZERO, rounded, rounded_lines
@@ -103,6 +103,7 @@ class MonthPage:
     """Everything on the page of a month. Without charges `currency` is empty.
 
     `counted`: when the figures were counted, None while they are not.
+    `labels`: split by sets of labels, each label alone, where some have several; these do not add up.
     `bridge`: why it differs from the month before, if that is on record.
     """
 
@@ -114,6 +115,7 @@ class MonthPage:
     totals: list[CurrencyTotal]
     groups: list[Group]
     more: Group | None
+    labels: list[tuple[str, Sum]]
     all_groups: bool
     unpriced: int
     bases: list[str]
@@ -126,6 +128,11 @@ class MonthPage:
     def total(self) -> CurrencyTotal | None:
         """The chosen currency's total."""
         return next((one for one in self.totals if one.currency == self.currency), None)
+
+    @property
+    def labels_shown(self) -> list[tuple[str, Sum]]:
+        """As many of them as of the groups."""
+        return self.labels if self.all_groups else self.labels[:GROUPS_SHOWN]
 
     @property
     def steps(self) -> list[Step]:
@@ -217,6 +224,7 @@ def month_page(
         totals=[_total(found, month, one, known) for one in currencies],
         groups=groups[:shown_groups],
         more=_together(rest) if rest else None,
+        labels=_each_label(found, month, currency) if by == "labels" else [],
         all_groups=all_groups,
         unpriced=found.unpriced(month),
         bases=basis_words(found.bases(month, currency)),
@@ -297,6 +305,22 @@ def _column(sums: list[Sum], currency: str, on_record: bool) -> list[Decimal | N
         amount if on_record and one.known is not None else None
         for one, amount in zip(sums, shown, strict=True)
     ]
+
+
+def _each_label(found: Figures, month: Month, currency: str) -> list[tuple[str, Sum]]:
+    """Each label with all numbers that have it, the dearest first; none where no number has several."""
+    sets = [
+        (single_labels(value), one)
+        for (code, value), one in found.of(month, "labels").items()
+        if code == currency
+    ]
+    if all(len(labels) < 2 for labels, _ in sets):
+        return []
+    sums: dict[str, Sum] = {}
+    for labels, one in sets:
+        for label in labels:
+            sums[label] = sums.get(label, Sum()) + one
+    return sorted(sums.items(), key=lambda of: (-of[1].amount, of[0]))
 
 
 def _together(groups: list[Group]) -> Group:

@@ -142,6 +142,8 @@ def _chip(request: HttpRequest, name: str, value: str) -> dict[str, Any]:
     text = value_words(name, value)
     if name == "cur" and value == UNPRICED:
         text = "Without price"
+    elif name == "label":
+        text = f"With label {value}"
     elif name in GROUPED and value == NONE:
         text = f"No {GROUPED[name][0].lower()}"
     return {"text": text, "url": f"{request.path}?{rest.urlencode()}", "remove": True}

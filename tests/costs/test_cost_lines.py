@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from numbersadmin.money import Totals
+from numbersadmin.numbers.models import OwnedNumber
 
 pytestmark = pytest.mark.usefixtures("november")
 
@@ -35,11 +36,18 @@ def test_every_line_opens_its_number(two_months, signed_in):
         ("?owner=(none)&cur=EUR", "FR FR"),
         ("?cost_centre=CC-1", "DE"),
         ("?cost_centre=(none)&country=GB&cur=EUR", "GB"),
+        ("?label=support", "GB DE"),
+        ("?label=otp&owner=manager", "DE"),
+        ("?labels=support", "GB"),
+        ("?label=supp", ""),
         ("?country=XX", ""),
         ("?cur=unknown", ""),
     ],
 )
 def test_lines_are_narrowed(two_months, signed_in, query, countries):
+    labels = {"GB": ["support"], "DE": ["support", "otp"], "US": ["a&b"]}
+    for code, words in labels.items():
+        OwnedNumber.objects.filter(pk=two_months[code].pk).update(labels=words)
     page = signed_in("viewer").get(f"/costs/2026-11/lines/{query}")
     assert numbers_on(page) == [two_months[code].number for code in countries.split()]
     assert ("No charge fits" in page.text) == (not countries)

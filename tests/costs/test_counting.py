@@ -357,6 +357,7 @@ def lines_on(client, path):
         "?owner=manager",
         "?owner=(none)&country=DE",
         "?labels=a,%20b",
+        "?label=a",
     ],
 )
 def test_the_lines_of_a_large_account_are_the_same(account, signed_in, november, monkeypatch, query):

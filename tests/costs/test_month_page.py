@@ -11,6 +11,7 @@ from numbersadmin.costs import selectors
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.report import GROUPINGS
 from numbersadmin.money import rounded
+from numbersadmin.numbers.models import OwnedNumber
 
 pytestmark = pytest.mark.usefixtures("november")
 HTMX = {"HX-Request": "true"}
@@ -73,6 +74,24 @@ def test_a_split_by_owner_names_the_group_without_one(two_months, at_noon):
 def test_a_set_of_capabilities_is_one_group(two_months, at_noon):
     rows = month_page("2026-11", at_noon, by="capabilities", currency="USD").groups
     assert [row.value for row in rows] == ["SMS,VOICE"]
+
+
+def test_each_label_alone_opens_its_lines_and_is_said_not_to_add_up(two_months, at_noon, signed_in):
+    for code, labels in {"GB": ["support"], "DE": ["support", "a&b"]}.items():
+        OwnedNumber.objects.filter(pk=two_months[code].pk).update(labels=labels)
+    page = month_page("2026-11", at_noon, by="labels")
+    assert {row.value: row.total.amount for row in page.groups} == {"": 8, "a&b, support": 9, "support": 5}
+    assert [(label, one.numbers, one.amount) for label, one in page.labels] == [
+        ("support", 2, 14),
+        ("a&b", 1, 9),
+    ]
+    client = signed_in("viewer")
+    text = client.get("/costs/2026-11/?by=labels").text
+    assert "so these do not add up to the total" in text
+    (link,) = re.findall(r'data-label="a&amp;b"><td><a href="([^"]*)"', text)
+    lines = client.get(link.replace("&amp;", "&")).text
+    assert re.findall(r'<tr data-number="(\d+)"', lines) == [two_months["DE"].number]
+    assert month_page("2026-11", at_noon, by="labels", currency="USD").labels == [], "no number has several"
 
 
 def test_many_groups_are_folded_into_one_row_that_keeps_the_total(story, at_noon):
