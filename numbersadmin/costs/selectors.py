@@ -337,7 +337,7 @@ def _together(groups: list[Group]) -> Group:
         sum((group.total_before for group in groups), Sum()),
         added([group.before for group in groups]),
         added([group.year_ago for group in groups]),
-        min(100, sum(group.percent for group in groups)),
+        0,  # as a bar it would be longer than that of the dearest
         more=len(groups),
     )
 

@@ -1,6 +1,5 @@
 """What a stock holds: the same for the same seed, many countries, and every oddity once."""
 
-import time
 from collections import Counter
 
 import phonenumbers
@@ -9,6 +8,7 @@ import pytest
 from numbersadmin.sandbox.numbers import FOR_SALE, OWNED
 from numbersadmin.sandbox.places import PLACES
 from numbersadmin.sandbox.stock import make
+from numbersadmin.sandbox.store import EVERYTHING, Store
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +81,24 @@ def test_unknown_fields_type_and_capability_are_answered(sandbox, account):
     assert "7C41D0E2F%2FA9B%3B55D0C1E8A4G77" in {n["numberKey"] for n in account.owned()}
 
 
-def test_tens_of_thousands_are_quick_to_make_and_to_page(start, caller):
-    begun = time.monotonic()
-    own = start("--owned", "40000", "--available", "0")
-    assert time.monotonic() - begun < 4  # measured 0.6
-    account = caller()
-    account.url = own.url
-    account.owned(limit=100)  # counts are kept from here on
-    begun = time.monotonic()
-    for page in range(0, 400, 20):
-        assert len(account.owned(limit=100, page=page)) == 100
-    assert (time.monotonic() - begun) / 20 < 0.05  # measured 0.003
+def work_of(owned, act):
+    """Instructions of SQLite, in tens, that an act takes with so many owned numbers; counts are kept by then."""
+    store, steps = Store(":memory:"), []
+    store.restock(make(owned, 0, 1))
+    store.count(OWNED)
+    store._db.set_progress_handler(lambda: steps.append(1), 10)
+    act(store)
+    return len(steps)
+
+
+def test_a_page_takes_the_same_work_whatever_is_owned():
+    def first_page(store):
+        assert store.count(OWNED) > len(store.page(OWNED, EVERYTHING, 100, 0)) == 100
+
+    few, many = (work_of(owned, first_page) for owned in (400, 4000))
+    assert 0 < many < 1.2 * few
+
+
+def test_the_measure_of_work_tells_a_search_through_everything():
+    few, many = (work_of(owned, lambda store: store.find("lives = 7")) for owned in (400, 4000))
+    assert many > 5 * few
