@@ -11,11 +11,12 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from numbersadmin.costs import counting
 from numbersadmin.costs.classes import Classes
+from numbersadmin.costs.labels import single_labels
 from numbersadmin.costs.ledger import Entry, Records, carried, computed, entry_of, merged, posted_lines
 from numbersadmin.costs.lines import ROWS, UNPRICED, Line, LineFilter, line_of
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import held_among
-from numbersadmin.costs.report import TOTAL, single_labels
+from numbersadmin.costs.report import TOTAL
 from numbersadmin.costs.selectors import NONE
 from numbersadmin.money import Totals
 from numbersadmin.numbers.models import NumberVersion, OwnedNumber

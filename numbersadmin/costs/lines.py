@@ -8,10 +8,11 @@ from typing import Any
 from django.core.paginator import Page, Paginator
 
 from numbersadmin.costs.charges import Basis, Charge, Kind, charges
+from numbersadmin.costs.labels import single_labels
 from numbersadmin.costs.ledger import Entry, Records, carried, entry_of, statement
 from numbersadmin.costs.months import Calendar, Month
 from numbersadmin.costs.possessions import Held, Subject, held_of
-from numbersadmin.costs.report import GROUPINGS, single_labels
+from numbersadmin.costs.report import GROUPINGS
 from numbersadmin.costs.selectors import NONE
 from numbersadmin.formats import capability_label, country_name, type_name
 from numbersadmin.money import Totals

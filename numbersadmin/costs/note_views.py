@@ -21,7 +21,11 @@ class NoteForm(forms.Form):
     """The text of a note, and of one that exists the version that the person saw."""
 
     text = forms.CharField(
-        label="Note", help_text="Shown under the chart, in print and in files.", strip=True, required=False
+        label="Note",
+        help_text="Shown under the chart, in print and in files.",
+        strip=True,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
     )
     version = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=1)
 

@@ -26,12 +26,6 @@ GROUPINGS: dict[str, Callable[[Subject], str]] = {
 }
 """What a month can be split by. Several capabilities or labels are one group, that of the whole set."""
 
-
-def single_labels(label_set: str) -> list[str]:
-    """The labels of a group by labels, each alone; a comma parts two of them, as where people enter them."""
-    return label_set.split(", ") if label_set else []
-
-
 # What is counted beside the groupings: everything together, by how it is known (Basis), what changed since the
 # month before (bridge.Part), how many numbers have a charge without an amount, and corrections about other months.
 TOTAL, BASIS, BRIDGE, UNPRICED, ABOUT = "total", "basis", "bridge", "unpriced", "about"

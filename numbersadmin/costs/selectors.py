@@ -9,11 +9,12 @@ from numbersadmin.costs.charges import Kind
 from numbersadmin.costs.corrected import Corrected, corrected
 from numbersadmin.costs.counting import NotCounted
 from numbersadmin.costs.forecast import Forecast, Step, forecast, steps
+from numbersadmin.costs.labels import each_label
 from numbersadmin.costs.ledger import Records, State, statement
 from numbersadmin.costs.models import MonthClose, MonthNote
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import billing_calendar, last_list, records_begin
-from numbersadmin.costs.report import GROUPINGS, Figures, Sum, basis_words, signed_percent, single_labels
+from numbersadmin.costs.report import GROUPINGS, Figures, Sum, basis_words, signed_percent
 from numbersadmin.costs.trend import SPANS, Trend, trend
 from numbersadmin.costs.waterfall import Waterfall, waterfall
 from numbersadmin.money import ZERO, rounded, rounded_lines
@@ -150,6 +151,11 @@ class MonthPage:
         return len(self.totals) + bool(self.forecast)
 
     @property
+    def last_alone(self) -> bool:
+        """Does the last of them stand below full rows of three or four, with the width for itself?"""
+        return self.cards in (5, 7)
+
+    @property
     def current(self) -> bool:
         """Is the month still running?"""
         return self.month == self.records.current
@@ -224,7 +230,7 @@ def month_page(
         totals=[_total(found, month, one, known) for one in currencies],
         groups=groups[:shown_groups],
         more=_together(rest) if rest else None,
-        labels=_each_label(found, month, currency) if by == "labels" else [],
+        labels=each_label(found, month, currency) if by == "labels" else [],
         all_groups=all_groups,
         unpriced=found.unpriced(month),
         bases=basis_words(found.bases(month, currency)),
@@ -305,22 +311,6 @@ def _column(sums: list[Sum], currency: str, on_record: bool) -> list[Decimal | N
         amount if on_record and one.known is not None else None
         for one, amount in zip(sums, shown, strict=True)
     ]
-
-
-def _each_label(found: Figures, month: Month, currency: str) -> list[tuple[str, Sum]]:
-    """Each label with all numbers that have it, the dearest first; none where no number has several."""
-    sets = [
-        (single_labels(value), one)
-        for (code, value), one in found.of(month, "labels").items()
-        if code == currency
-    ]
-    if all(len(labels) < 2 for labels, _ in sets):
-        return []
-    sums: dict[str, Sum] = {}
-    for labels, one in sets:
-        for label in labels:
-            sums[label] = sums.get(label, Sum()) + one
-    return sorted(sums.items(), key=lambda of: (-of[1].amount, of[0]))
 
 
 def _together(groups: list[Group]) -> Group:

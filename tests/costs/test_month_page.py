@@ -88,7 +88,7 @@ def test_each_label_alone_opens_its_lines_and_is_said_not_to_add_up(two_months, 
     client = signed_in("viewer")
     text = client.get("/costs/2026-11/?by=labels").text
     assert "so these do not add up to the total" in text
-    (link,) = re.findall(r'data-label="a&amp;b"><td><a href="([^"]*)"', text)
+    (link,) = re.findall(r'data-label="a&amp;b"><td><a class="brk" href="([^"]*)"', text)
     lines = client.get(link.replace("&amp;", "&")).text
     assert re.findall(r'<tr data-number="(\d+)"', lines) == [two_months["DE"].number]
     assert month_page("2026-11", at_noon, by="labels", currency="USD").labels == [], "no number has several"
@@ -160,10 +160,10 @@ def test_an_unknown_amount_is_shown_as_such_and_counted(unknown, signed_in):
     client = signed_in("viewer")
     page = client.get("/costs/2026-11/?cur=EUR")
     row = page.text[page.text.index('data-group="DE"') :].partition("</tr>")[0]
-    assert "1 charge without an amount" in row
+    assert "1 without an amount" in row
     assert "unknown" in row
     card = page.text[page.text.index('id="cur-USD"') :].partition("</a>")[0]
-    assert "1 charge without an amount" in card
+    assert "1 without an amount" in card
     for address in ("?cur=USD", "forecast/?cur=USD", "report/", "lines/?cur=USD"):
         text = client.get(f"/costs/2026-11/{address}").text
         assert not re.search(r"\b0\.00\b", text), address
