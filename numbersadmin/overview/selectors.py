@@ -57,7 +57,10 @@ class FrontPage:
     def other_totals(self) -> str:
         """This month's totals in the other currencies, as a line of text."""
         others = [one for one in self.month.totals if one.currency != self.month.currency]
-        return " · ".join(money_text(one.amount, one.currency) for one in others)
+        return " · ".join(
+            f"{one.currency} unknown" if one.amount is None else money_text(one.amount, one.currency)
+            for one in others
+        )
 
     @property
     def other_per_month(self) -> str:

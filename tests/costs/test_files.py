@@ -18,6 +18,7 @@ from numbersadmin.costs.possessions import Subject
 from numbersadmin.costs.report import GROUPINGS
 from numbersadmin.costs.services import post_correction
 from numbersadmin.money import Totals, rounded
+from numbersadmin.numbers.models import OwnedNumber
 from tests.costs.closed import freeze
 from tests.costs.conftest import at
 
@@ -70,6 +71,7 @@ def shown(page: str) -> dict[str, Decimal]:
 def november_corrected(two_months, cast, story):
     """The two months, one number without a price, and a correction about no number."""
     story.found("60444", "2026-09-01 12:00", None)
+    OwnedNumber.objects.filter(country="DE").update(labels=["otp", "support"])
     freeze("2026-09", cast.finance, NOW)
     freeze("2026-10", cast.finance, NOW)
     post_correction(
@@ -79,7 +81,8 @@ def november_corrected(two_months, cast, story):
 
 
 @pytest.mark.parametrize(
-    "query", ["", "?cur=EUR", "?cur=unknown", "?country=GB", "?owner=manager&cur=EUR", "?labels=(none)"]
+    "query",
+    ["", "?cur=EUR", "?cur=unknown", "?country=GB", "?owner=manager&cur=EUR", "?labels=(none)", "?label=otp"],
 )
 @pytest.mark.parametrize("month", ["2026-10", "2026-11"])
 def test_the_file_adds_up_to_the_page_with_the_same_filter(november_corrected, signed_in, month, query):

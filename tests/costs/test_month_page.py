@@ -88,7 +88,7 @@ def test_each_label_alone_opens_its_lines_and_is_said_not_to_add_up(two_months, 
     client = signed_in("viewer")
     text = client.get("/costs/2026-11/?by=labels").text
     assert "so these do not add up to the total" in text
-    (link,) = re.findall(r'data-label="a&amp;b"><td><a class="brk" href="([^"]*)"', text)
+    (link,) = re.findall(r'data-label="a&amp;b"><td><span class="two"><a class="brk" href="([^"]*)"', text)
     lines = client.get(link.replace("&amp;", "&")).text
     assert re.findall(r'<tr data-number="(\d+)"', lines) == [two_months["DE"].number]
     assert month_page("2026-11", at_noon, by="labels", currency="USD").labels == [], "no number has several"
@@ -167,6 +167,7 @@ def test_an_unknown_amount_is_shown_as_such_and_counted(unknown, signed_in):
     for address in ("?cur=USD", "forecast/?cur=USD", "report/", "lines/?cur=USD"):
         text = client.get(f"/costs/2026-11/{address}").text
         assert not re.search(r"\b0\.00\b", text), address
+    assert "USD unknown" in client.get("/").text
     assert "October 2026: unknown" in client.get("/costs/2026-11/?cur=USD").text
 
 
