@@ -155,7 +155,7 @@ def _cells(file: IO[bytes], encoding: str, delimiter: str) -> Iterator[tuple[int
         place += 1
         lines.in_row = 0
         try:
-            cells = [cell.strip() for cell in next(reader)]
+            cells = [*map(str.strip, next(reader))]
         except StopIteration:
             return
         except csv.Error as error:
@@ -178,11 +178,14 @@ def _even(found: Iterator[tuple[int, list[str]]], width: int) -> Iterator[tuple[
                     " Correct the row, or remove what stands above the headings."
                 )
             del cells[width:]
-        for cell in cells:
-            if cell[:1] == "=" and not _TEXT_IN_A_FORMULA.fullmatch(cell):
-                raise Unreadable(
-                    f"Row {place} holds a formula ({cell[:40]}). Save the sheet with values only."
-                )
-            if len(cell) > LONGEST_CELL:
-                raise Unreadable(f"A cell in row {place} is longer than {LONGEST_CELL:,} characters.")
+        if "=" in "".join(cells):  # hardly any row has one, and there may be millions of cells
+            _refuse_formulas(place, cells)
+        if max(map(len, cells)) > LONGEST_CELL:
+            raise Unreadable(f"A cell in row {place} is longer than {LONGEST_CELL:,} characters.")
         yield place, cells
+
+
+def _refuse_formulas(place: int, cells: list[str]) -> None:
+    for cell in cells:
+        if cell[:1] == "=" and not _TEXT_IN_A_FORMULA.fullmatch(cell):
+            raise Unreadable(f"Row {place} holds a formula ({cell[:40]}). Save the sheet with values only.")
