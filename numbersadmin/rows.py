@@ -75,7 +75,7 @@ def insert(rows: Sequence[models.Model]) -> None:
     assert connection.in_atomic_block  # on SQLite ids are free only while nobody else can write
     fields, table = rows[0]._meta.concrete_fields, rows[0]._meta.db_table
     for row, pk in zip(rows, _ids(table, len(rows)), strict=True):
-        row.pk = pk
+        row.__dict__["id"] = pk
     columns = ", ".join(f'"{field.column}"' for field in fields)
     if connection.vendor == "postgresql":
         into = f'COPY "{table}" ({columns}) FROM STDIN'
