@@ -94,16 +94,12 @@ def open_numbers(
 ) -> list[OwnedNumber]:
     """Record numbers that became ours, with a first version and an event each, in one transaction."""
     rows = [_new_row(opening) for opening in openings]
+    pairs = list(zip(rows, openings, strict=True))
     with transaction.atomic():
         with triggers.all_at_once(connection, len(rows)):
             insert(rows)
-        insert(
-            [
-                _version(row, opening.facts, now, opening.acquired_from, source, source_id)
-                for row, opening in zip(rows, openings, strict=True)
-            ]
-        )
-        record_all(_opened(row, opening, actor, now) for row, opening in zip(rows, openings, strict=True))
+        insert([_version(row, one.facts, now, one.acquired_from, source, source_id) for row, one in pairs])
+        record_all(_opened(row, one, actor, now) for row, one in pairs)
     return rows
 
 
