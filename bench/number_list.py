@@ -5,6 +5,7 @@ PostgreSQL where DATABASE_URL names a database (two more are made beside it). `-
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 NOW = datetime(2026, 10, 13, 9, 0, tzinfo=UTC)
 FEW = 1000
+UNCOUNTED = "?state=active&uncounted=1"
 PLACES = {
     "GB": "4477", "DE": "4930", "US": "1202", "FR": "3363", "RO": "4037", "ES": "3460", "PL": "4857", "HR": "3851",
     "IT": "3934", "NL": "3161", "SE": "4673", "CZ": "4207", "AT": "4366", "BE": "3247", "PT": "3519", "RU": "7902",
@@ -152,7 +154,8 @@ def serve(count: int) -> None:
             continue
         began = time.perf_counter()
         if kind == "page":
-            answer = client.get(f"/numbers/{argument}")
+            with _uncounted() if argument == UNCOUNTED else contextlib.nullcontext():
+                answer = client.get(f"/numbers/{argument}")
             took, shown = time.perf_counter() - began, answer.content.count(b"<tr data-number")
             assert answer.status_code == 200, answer.status_code
         else:
@@ -171,6 +174,18 @@ def _middle(sort: str) -> str:
     half = OwnedNumber.objects.count() // 2
     row = OwnedNumber.objects.open().order_by("number", "id").values(*listing.ROW_FIELDS, "owner_id")[half]
     return f"?sort={sort}&after={listing._mark(wanted, row, half, False)}"
+
+
+@contextlib.contextmanager
+def _uncounted() -> Iterator[None]:
+    """Pages that do not ask the database how many numbers there are, and what they cost."""
+    from unittest import mock
+
+    from numbersadmin.numbers import tally
+
+    known = tally.kept()
+    with mock.patch.object(tally, "kept", return_value=known):
+        yield
 
 
 def _paginator(page: int) -> int:
@@ -288,6 +303,11 @@ def report(sizes: list[Size], rounds: int, only: str) -> int:
     print(f"{'page':34}{'at 1,000':>12}{'at many':>12}{'ratio':>8}{'limit':>8}")
     print(f"{'first page':34}{plain:>9.1f} ms{many:>9.1f} ms{many / plain:>8.2f}{1.2:>8}")
     late += many > plain * 1.2
+    (counted, without), _ = measure([sizes[1]] * 2, "page", ["?state=active", UNCOUNTED], rounds)
+    late += counted > without * 1.1
+    print(
+        f"{'its count, of it without':34}{without:>9.1f} ms{counted:>9.1f} ms{counted / without:>8.2f}{1.1:>8}"
+    )
     for name, arguments, limit in cases(sizes):
         if only not in name:
             continue

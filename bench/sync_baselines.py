@@ -185,10 +185,7 @@ def empty() -> None:
     append_only.remove(connection, AuditEvent._meta.db_table)
     with connection.cursor() as cursor:
         for model in (NumberVersion, OwnedNumber, AuditEvent, SyncRun):
-            table = model._meta.db_table
-            cursor.execute(
-                f'TRUNCATE "{table}" CASCADE'
-                if connection.vendor == "postgresql"
-                else f'DELETE FROM "{table}"'
-            )
+            cursor.execute(f'DELETE FROM "{model._meta.db_table}"')
+        if connection.vendor == "postgresql":
+            cursor.execute("VACUUM ANALYZE")
     append_only.install(connection, AuditEvent._meta.db_table)

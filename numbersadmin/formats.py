@@ -62,7 +62,9 @@ def highlight_digits(number: str, digits: str = "", match: str = "contains") -> 
 
     `match` is contains (every place, left to right), starts or ends.
     """
-    shown, number, digits = phone_intl(number), str(number or ""), re.sub(r"\D", "", digits or "")
+    shown, digits = phone_intl(number), re.sub(r"\D", "", digits or "")
+    if not digits:
+        return conditional_escape(shown)
     places = [at for at, character in enumerate(shown) if character.isdigit()]
     plain = "".join(shown[at] for at in places)
     marked, end = [], 0
@@ -324,15 +326,15 @@ def section(path: str) -> str:
 # Times -----------------------------------------------------------------
 
 WHEN = {
-    "": "{day}, {clock}",
-    "date": "{day}",
-    "clock": "{clock}",
-    "clock_zone": "{clock} {zone}",
-    "seconds": "{clock}:{second}",
-    "full": "{day}, {clock} {zone}",
-    "long_day": "{weekday} {number} {month} {year}",
-    "month": "{month} {year}",
-    "month_only": "{month}",
+    "": "{0.day} {0:%b %Y, %H:%M}",
+    "date": "{0.day} {0:%b %Y}",
+    "clock": "{0:%H:%M}",
+    "clock_zone": "{0:%H:%M} {zone}",
+    "seconds": "{0:%H:%M:%S}",
+    "full": "{0.day} {0:%b %Y, %H:%M} {zone}",
+    "long_day": "{0:%A} {0.day} {0:%B %Y}",
+    "month": "{0:%B %Y}",
+    "month_only": "{0:%B}",
 }
 
 
@@ -345,16 +347,7 @@ def when(value: datetime | date | None, style: str = "") -> str:
         value = timezone.localtime(value)
     elif style in ("", "full"):
         style = "date"
-    return WHEN[style].format(
-        day=f"{value.day} {value:%b %Y}",
-        number=value.day,
-        weekday=f"{value:%A}",
-        month=f"{value:%B}",
-        year=value.year,
-        clock=f"{value:%H:%M}",
-        second=f"{value:%S}",
-        zone=_zone(value),
-    )
+    return WHEN[style].format(value, zone=_zone(value))
 
 
 def _zone(value: date) -> str:

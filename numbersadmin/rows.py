@@ -6,7 +6,7 @@ New ones come by COPY on PostgreSQL, by one prepared statement on SQLite (docs/d
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 from django.db import connection, models, transaction
@@ -75,7 +75,7 @@ def insert(rows: Sequence[models.Model]) -> None:
     assert connection.in_atomic_block  # on SQLite ids are free only while nobody else can write
     fields, table = rows[0]._meta.concrete_fields, rows[0]._meta.db_table
     for row, pk in zip(rows, _ids(table, len(rows)), strict=True):
-        row.pk = pk
+        row.__dict__["id"] = pk
     columns = ", ".join(f'"{field.column}"' for field in fields)
     if connection.vendor == "postgresql":
         into = f'COPY "{table}" ({columns}) FROM STDIN'
@@ -109,7 +109,10 @@ def _ids(table: str, count: int) -> Sequence[int]:
 
 
 def _values(rows: Sequence[models.Model]) -> Iterator[list[Any]]:
-    """The columns of each row as the database's driver takes them."""
+    """The columns of each row as the database's driver takes them.
+
+    Many rows have the same moment or amount, which is written once.
+    """
     writes = [(field.attname, _write(field)) for field in rows[0]._meta.concrete_fields]
     for row in rows:
         facts = row.__dict__
@@ -126,7 +129,12 @@ def _write(field: "models.Field[Any, Any]") -> Write | None:
         encode = json.JSONEncoder if field.encoder is None else field.encoder
         return encode().encode
     if kind == "DateTimeField":
-        return connection.ops.adapt_datetimefield_value if connection.vendor == "sqlite" else None
+        return _once(connection.ops.adapt_datetimefield_value) if connection.vendor == "sqlite" else None
     if field.choices:
         return str  # a member of an enumeration: to some drivers that is not text
-    return None if type(field).__module__.startswith("django.") else field.get_prep_value
+    return None if type(field).__module__.startswith("django.") else _once(field.get_prep_value)
+
+
+def _once(write: Write) -> Write:
+    """Remembers what it wrote lately; typed, because what equals an amount need not be one."""
+    return lru_cache(maxsize=1024, typed=True)(write)

@@ -11,6 +11,7 @@ from numbersadmin.audit.models import ActorType, AuditEvent
 from numbersadmin.rows import insert, new
 
 Facts = Mapping[str, Any]
+PROVIDER, SYSTEM = ActorType.PROVIDER.label, ActorType.SYSTEM.label
 
 
 def event(
@@ -37,11 +38,7 @@ def event(
         at=at,
         actor_type=ActorType.USER if actor else ActorType.PROVIDER if by_provider else ActorType.SYSTEM,
         actor_id=actor.pk if actor else None,
-        actor=actor.username
-        if actor
-        else ActorType.PROVIDER.label
-        if by_provider
-        else ActorType.SYSTEM.label,
+        actor=actor.username if actor else PROVIDER if by_provider else SYSTEM,
         roles=",".join(sorted(actor.roles)) if actor else "",
         verb=verb,
         subject_type=subject._meta.model_name or "",

@@ -6,6 +6,9 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.db.models import Q
+from django.forms.utils import flatatt
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from numbersadmin.accounts.models import User
 from numbersadmin.accounts.roles import Role
@@ -24,14 +27,33 @@ STATES = [
 SORT_VALUES = [(value, value) for key in ORDERS for value in (key, f"-{key}")]
 
 
+class FacetSelect(forms.Select):
+    """A select without groups, as Django writes it but not by its templates: they cost 60 µs an option."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        chosen = self.format_value(value)
+        options = (
+            (each, SafeString(" selected" if str(each) in chosen else ""), text)
+            for each, text in self.choices
+        )
+        return format_html(
+            '<select name="{}"{}>{}\n</select>',
+            name,
+            flatatt(self.build_attrs(self.attrs, attrs)),
+            format_html_join("", '\n  <option value="{}"{}>{}</option>\n', options),
+        )
+
+
 class OpenChoice(forms.ChoiceField):
     """A choice among the values in use; one that is not in use is no mistake, it just finds nothing."""
+
+    widget = FacetSelect
 
     def valid_value(self, value: str) -> bool:
         return len(value) <= 150 and "\0" not in value
 
 
-class JoinedSelect(forms.Select):
+class JoinedSelect(FacetSelect):
     """One select for several words: what is sent repeated is shown as the option that joins them."""
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> list[str]:
@@ -67,7 +89,7 @@ class NumberFilterForm(forms.Form):
     capabilities = OpenChoices(label="Can do", required=False)
     owner = OpenChoice(label="Owner", required=False)
     cost_centre = OpenChoice(label="Cost centre", required=False)
-    state = forms.ChoiceField(label="State", required=False, choices=STATES)
+    state = forms.ChoiceField(label="State", required=False, choices=STATES, widget=FacetSelect)
     sort = forms.ChoiceField(label="Sort", required=False, choices=SORT_VALUES, widget=forms.HiddenInput)
 
     def offer(self, choices: Choices) -> None:

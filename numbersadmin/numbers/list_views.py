@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 from django.views.decorators.vary import vary_on_headers
 
-from numbersadmin.numbers import listing, saved_views, selectors, tally
+from numbersadmin.numbers import cells, listing, saved_views, selectors, tally
 from numbersadmin.numbers.forms import COLUMNS, ColumnsForm, NumberFilterForm, SavedViewForm, query_of
 from numbersadmin.numbers.models import SavedView, Status
 from numbersadmin.numbers.saved_views import NotSaved, Wishes
@@ -29,8 +29,7 @@ def list_numbers(request: HtmxRequest) -> HttpResponseBase:
     form = NumberFilterForm(request.GET)
     wanted = form.wanted()
     found, no_such_page = _page(wanted, request.GET)
-    kept = tally.kept()
-    form.offer(tally.choices(found.facets, kept))
+    form.offer(tally.choices(found.facets, found.kept))
     fragment = wants_fragment(request)
     for name in FACETED:
         form.fields[name].widget.attrs |= {"hx-swap-oob": "true"} if fragment else {}
@@ -41,7 +40,7 @@ def list_numbers(request: HtmxRequest) -> HttpResponseBase:
         "digits": selectors.digits_of(wanted.q),
         "no_such_page": no_such_page,
         **_narrowing(wanted),
-        **_views(wanted, request.user.username, wishes, kept),
+        **_views(wanted, request.user, wishes, found.kept),
         "query": query_of(wanted),
         **_may(request.user),
         "fragment": fragment,
@@ -91,9 +90,14 @@ def _table(found: listing.NumberList, wishes: Wishes, wanted: NumberFilter) -> d
         "last_url": f"?{query_of(wanted, end=1)}" if found.on else "",
     }
     many = f"More than {listing.COUNTED:,}" if found.count is None else f"{found.count:,}"
+    table_rows, cards = cells.table_and_cards(
+        found.rows, [name for name in COLUMNS if shown[name]], selectors.digits_of(wanted.q)
+    )
     place = f"{found.first:,}\u2013{found.last:,}" if found.first else f"{len(found.rows)}"
     return {
         "found": found,
+        "table_rows": table_rows,
+        "cards": cards,
         "columns": shown,
         "query_data": QueryDict(query_of(wanted)),
         "before_price": 2 + sum(shown[name] for name in COLUMNS if name != "price"),
@@ -105,11 +109,11 @@ def _table(found: listing.NumberList, wishes: Wishes, wanted: NumberFilter) -> d
     }
 
 
-def _views(wanted: NumberFilter, username: str, wishes: Wishes, kept: tally.Tally) -> dict[str, Any]:
+def _views(wanted: NumberFilter, person: Any, wishes: Wishes, kept: tally.Tally) -> dict[str, Any]:
     """The views everybody has and those saved, as chips; each is a filter and nothing else."""
     offered: list[tuple[str, NumberFilter, SavedView | None]] = [
         ("All", NumberFilter(), None),
-        ("Mine", NumberFilter(owner=username), None),
+        ("Mine", NumberFilter(owner=person.username), None),
         ("No owner", NumberFilter(owner=NOBODY), None),
         ("Missing", NumberFilter(state=Status.MISSING), None),
         ("Ended", NumberFilter(state=Status.ENDED), None),
@@ -130,7 +134,7 @@ def _views(wanted: NumberFilter, username: str, wishes: Wishes, kept: tally.Tall
     return {
         "views": chips,
         "own_view": next(
-            (one for one in wishes.views if one.query == here and one.maker.username == username), None
+            (one for one in wishes.views if one.query == here and one.maker_id == person.pk), None
         ),
         "owned": f"{owned.count:,}",
         "countries": sum(1 for code, count in owned.countries.items() if code and count),

@@ -59,6 +59,7 @@ class NumberList:
     back: str
     on: str
     begins: bool  # numbers that begin with the digits come before those that have them inside
+    kept: Tally  # of all numbers there are
 
     @property
     def last(self) -> int | None:
@@ -112,6 +113,7 @@ class _Counted:
     each: bool
     tally: Tally
     text: Q
+    kept: Tally  # of all numbers there are
 
     @property
     def count(self) -> int | None:
@@ -159,6 +161,7 @@ def number_list(
         back=back,
         on=on,
         begins=begins,
+        kept=counted.kept,
     )
 
 
@@ -179,7 +182,7 @@ def _counted(wanted: NumberFilter) -> _Counted:
     """From the kept tally; a text is counted now, unless it finds too many."""
     kept = tally.kept()
     if not wanted.q.strip():
-        return _Counted(kept.facets(wanted), True, kept, Q())
+        return _Counted(kept.facets(wanted), True, kept, Q(), kept)
     text, alone = with_text(wanted.q), NumberFilter(q=wanted.q, state=EVERY)
     digits = digits_of(wanted.q)
     text_alone = matching(alone, text=text)
@@ -187,11 +190,11 @@ def _counted(wanted: NumberFilter) -> _Counted:
     begin = bool(digits) and _some(OwnedNumber.objects.filter(beginning(digits))) > COUNTED
     if not begin and _are_few(text_alone):
         found = tally.of(text_alone)
-        return _Counted(found.facets(wanted), True, found, text)
+        return _Counted(found.facets(wanted), True, found, text, kept)
     narrower = wanted.state not in (ACTIVE, EVERY) or replace(wanted, state=EVERY, sort="number") != alone
     if narrower and _are_few(found_here := matching(wanted, text=text)):
-        return _Counted(tally.of(found_here).facets(wanted), False, kept, text)
-    return _Counted(None, False, kept, text)
+        return _Counted(tally.of(found_here).facets(wanted), False, kept, text, kept)
+    return _Counted(None, False, kept, text, kept)
 
 
 def _are_few(found: OwnedNumberQuerySet) -> bool:

@@ -31,7 +31,7 @@ class Wishes:
 def wishes(person: User) -> Wishes:
     """A person's own views and those shared with a role of theirs, by name, in two queries."""
     seen = Q(maker=person) | Q(role__in=person.roles, maker__is_active=True)
-    views = list(SavedView.objects.filter(seen).select_related("maker").order_by("name", "id"))
+    views = list(SavedView.objects.filter(seen).order_by("name", "id"))
     preference = ListPreference.objects.filter(person=person).first()
     if preference is None:
         return Wishes(views, frozenset(), None)

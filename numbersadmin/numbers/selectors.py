@@ -122,20 +122,29 @@ def with_text(text: str) -> Q:
         found |= Q(number__icontains=digits or text)
     as_written = json.dumps(text, ensure_ascii=False)  # with its quotes it is a whole label
     labelled = IContains(Cast("labels", TextField()), as_written[1:-1] if len(text) >= SHORT else as_written)
-    if digits and connection.vendor == "postgresql":  # rarely in a label: no row need be asked
-        with by_index_only():
-            if not OwnedNumber.objects.filter(labelled).exists():
-                return found
+    if digits and not _is_in_a_label(text, labelled):  # as mostly: then no row need be asked
+        return found
     return found | Q(labelled)
+
+
+def _is_in_a_label(text: str, labelled: IContains) -> bool:
+    if connection.vendor == "sqlite":
+        return _finds_more_than(0, _label_term(text))
+    with by_index_only():
+        return OwnedNumber.objects.filter(labelled).exists()
 
 
 def _search_terms(text: str, digits: str) -> str:
     """The question to SQLite's full text table (numbers/triggers.py); a quote is doubled in its language."""
-    label = text.replace('"', '""')
-    terms = [f'labels : "{label}"'] if len(text) >= SHORT else [f'labels : "\n{label}\n"']
+    terms = [_label_term(text)]
     if len(text) >= SHORT and len(number := digits or text) >= SHORT:
         terms.append('number : "{}"'.format(number.replace('"', '""')))
     return " OR ".join(terms)
+
+
+def _label_term(text: str) -> str:
+    label = text.replace('"', '""')
+    return f'labels : "{label}"' if len(text) >= SHORT else f'labels : "\n{label}\n"'
 
 
 def _is_everywhere(terms: str) -> bool:
@@ -143,9 +152,13 @@ def _is_everywhere(terms: str) -> bool:
 
     Beyond ASCII only the search table knows small letters from capitals, so there it is never so.
     """
+    return terms.isascii() and _finds_more_than(EVERYWHERE, terms)
+
+
+def _finds_more_than(count: int, terms: str) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT 1 {IN_SEARCH_TABLE} LIMIT 1 OFFSET %s", [terms, EVERYWHERE])
-        return terms.isascii() and cursor.fetchone() is not None
+        cursor.execute(f"SELECT 1 {IN_SEARCH_TABLE} LIMIT 1 OFFSET %s", [terms, count])
+        return cursor.fetchone() is not None
 
 
 def countries_in_use() -> list[str]:

@@ -10,12 +10,13 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Final
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import F
 
 from numbersadmin.accounts.models import User
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.audit.services import event, record, record_all
+from numbersadmin.numbers import triggers
 from numbersadmin.numbers.models import (
     AcquiredBasis,
     EndBasis,
@@ -93,15 +94,12 @@ def open_numbers(
 ) -> list[OwnedNumber]:
     """Record numbers that became ours, with a first version and an event each, in one transaction."""
     rows = [_new_row(opening) for opening in openings]
+    pairs = list(zip(rows, openings, strict=True))
     with transaction.atomic():
-        insert(rows)
-        insert(
-            [
-                _version(row, opening.facts, now, opening.acquired_from, source, source_id)
-                for row, opening in zip(rows, openings, strict=True)
-            ]
-        )
-        record_all(_opened(row, opening, actor, now) for row, opening in zip(rows, openings, strict=True))
+        with triggers.all_at_once(connection, len(rows)):
+            insert(rows)
+        insert([_version(row, one.facts, now, one.acquired_from, source, source_id) for row, one in pairs])
+        record_all(_opened(row, one, actor, now) for row, one in pairs)
     return rows
 
 
@@ -118,7 +116,8 @@ def _new_row(opening: Opening) -> OwnedNumber:
         acquired_basis=opening.basis,
         cost_centre=opening.cost_centre,
     )
-    row.owner = opening.owner
+    if opening.owner is not None:
+        row.owner = opening.owner
     if opening.initial_month_price is not None:
         row.initial_month_price = opening.initial_month_price
     return row

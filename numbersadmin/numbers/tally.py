@@ -94,8 +94,10 @@ def choices(facets: Facets | None, tally: Tally) -> Choices:
     def told(counts: Mapping[Any, int]) -> dict[Any, int | None]:
         return {value: count if facets else None for value, count in counts.items() if count > 0}
 
-    people = User.objects.in_bulk([one for one, count in known.owners.items() if one and count > 0])
-    owners = {people[one].username if one else NOBODY: count for one, count in told(known.owners).items()}
+    ids = [one for one, count in known.owners.items() if one and count > 0]
+    people = User.objects.filter(pk__in=ids).values_list("pk", "username", "full_name")
+    called = {pk: (username, full_name or username) for pk, username, full_name in people}
+    owners = {called[one][0] if one else NOBODY: count for one, count in told(known.owners).items()}
     centres = {one or NOBODY: count for one, count in told(known.cost_centres).items()}
     states = {
         state: sum(count for status, count in known.statuses.items() if in_state(status, state))
@@ -107,7 +109,7 @@ def choices(facets: Facets | None, tally: Tally) -> Choices:
         owners={NOBODY: 0 if facets else None, **owners},
         cost_centres={NOBODY: 0 if facets else None, **centres},
         states=dict(states) if facets else {},
-        names=sorted((person.username, person.display_name) for person in people.values()),
+        names=sorted(called.values()),
     )
 
 

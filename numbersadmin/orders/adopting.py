@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from numbersadmin.numbers.models import OwnedNumber
 from numbersadmin.orders.errors import Moved
@@ -27,6 +27,8 @@ def adopt(*, appeared: Iterable[tuple[ProviderNumber, int | None]], now: datetim
     """
     rows = [(facts, digest) for facts, digest in appeared if not facts.reservation_status]
     adopted: set[str] = set()
+    if not _open_ended(now).exists():
+        return adopted
     for start in range(0, len(rows), MOST_AT_ONCE):
         batch = rows[start : start + MOST_AT_ONCE]
         asked = _asked_for({facts.number for facts, _ in batch}, now)
@@ -39,13 +41,19 @@ def adopt(*, appeared: Iterable[tuple[ProviderNumber, int | None]], now: datetim
     return adopted
 
 
+def _open_ended(now: datetime) -> QuerySet[ProviderAttempt]:
+    """Calls that may have bought something without our having heard of it."""
+    called = ProviderAttempt.objects.filter(MAY_HAVE_ACTED, verb=Kind.PURCHASE, item__state__in=OPEN_ENDED)
+    return called.filter(
+        Q(started_at__gte=now - LATEST) | Q(item__state__in=(State.EXECUTING, State.UNKNOWN))
+    )
+
+
 def _asked_for(numbers: set[str], now: datetime) -> dict[tuple[str, str], list[ProviderAttempt]]:
     """Calls that may have bought these numbers, the likeliest first: those still open, then the latest."""
     found = (
-        ProviderAttempt.objects.filter(
-            MAY_HAVE_ACTED, verb=Kind.PURCHASE, number__in=numbers, item__state__in=OPEN_ENDED
-        )
-        .filter(Q(started_at__gte=now - LATEST) | Q(item__state__in=(State.EXECUTING, State.UNKNOWN)))
+        _open_ended(now)
+        .filter(number__in=numbers)
         .select_related("item__order__owner", "item__order__requester")
         .order_by("-id")
     )

@@ -14,7 +14,7 @@ from numbersadmin.formats import ago, when
 from numbersadmin.orders.selectors import waiting_for
 from numbersadmin.policies.selectors import current_stop, waiting_for_confirmation
 from numbersadmin.provider.client import get_provider
-from numbersadmin.sync.selectors import drifts_waiting_for, freshness, last_complete
+from numbersadmin.sync.selectors import drifts_waiting_for, freshness_of, last_complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,5 +88,5 @@ def provider_health(person: User, now: datetime) -> tuple[Health, list[Banner]]:
         return Health("bad", f"{name} does not answer", synced), [
             Banner("warn", since, text, "/sync/", "Look")
         ]
-    tone = {"fresh": "ok", "stale": "warn"}.get(freshness(now), "none")
+    tone = {"fresh": "ok", "stale": "warn"}.get(freshness_of(run, now), "none")
     return Health(tone, f"{name} connected" if seen.ok_at else name, synced), []

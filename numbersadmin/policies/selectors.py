@@ -201,7 +201,7 @@ def budgets_in(cost_centres: Iterable[str], month: date) -> dict[tuple[str, str]
 
 def current_stop() -> Stop | None:
     """The stop that is on now."""
-    return Stop.objects.filter(open_mark=True).select_related("stopped_by").first()
+    return Stop.objects.filter(open_mark=True).first()
 
 
 # For the pages ---------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from struct import unpack
 from typing import Any
@@ -278,7 +278,7 @@ def _phone(value: object) -> str:
         raise ValueError("the row has no number")
     if len(text) > LONGEST_NUMBER:
         raise ValueError("the number is too long to be one")
-    bare = SPACING.sub("", text)
+    bare = text if text.isdigit() else SPACING.sub("", text)
     return bare if bare.isascii() and bare.isdigit() else text.strip()
 
 
@@ -329,6 +329,11 @@ def _amount(price: Mapping[str, Any], name: str, *, needed: bool) -> tuple[Decim
         return None, f"{name} is missing" if needed else ""
     if isinstance(given, bool) or not isinstance(given, int | JsonDecimal):
         return None, f"{name} is {given!r}, not a number"
+    return _exact(name, given)
+
+
+@lru_cache(maxsize=1024)  # most numbers cost the same
+def _exact(name: str, given: int | JsonDecimal) -> tuple[Decimal | None, str]:
     try:
         amount = Decimal(given)
     except ArithmeticError:

@@ -34,6 +34,11 @@ class Records:
     namesakes: list[OwnedNumber] = field(default_factory=list)  # same country and number, other keys
 
     @property
+    def nothing(self) -> bool:
+        """Have we never had this number, nor anything under its key?"""
+        return self.mine is None and self.past is None and not self.namesakes
+
+    @property
     def owned_before(self) -> bool:
         """Was this number ours once?"""
         return self.past is not None or any(each.status == Status.ENDED for each in self.namesakes)

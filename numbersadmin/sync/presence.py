@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 
 from numbersadmin.audit.services import record
 from numbersadmin.numbers import services as numbers
@@ -59,8 +59,7 @@ class Early:
         if len(reading.differing) - self._looked_at < EARLY:
             return
         latest = list(islice(reading.differing.items(), self._looked_at, None))
-        size = EARLY if connection.vendor == "postgresql" else None
-        for chunk in in_batches(((key, sight) for key, sight in latest if sight is not None), size):
+        for chunk in in_batches(((key, sight) for key, sight in latest if sight is not None), EARLY):
             for row in _in_one(self.scene, chunk, _open_unknown):
                 self.known.add([row.digest])
                 reading.unchanged.add(row.digest)
@@ -81,7 +80,7 @@ def _in_one(scene: Scene, chunk: list[tuple[str, Sight]], act: Act[Done]) -> Don
 
 
 def _open_unknown(scene: Scene, chunk: list[tuple[str, Sight]]) -> list[Row]:
-    rows = [row for row in rows_with_records(chunk) if row.records == Records()]
+    rows = [row for row in rows_with_records(chunk) if row.records.nothing]
     rows = [row for row in rows if diff.decide(row.facts, row.records, ()) == What.OPEN]
     appeared = scene.run.appeared + open_rows(scene, rows)
     beat(scene.run, scene.clock(), appeared=appeared)
@@ -109,14 +108,16 @@ def rows_with_records(chunk: Iterable[tuple[str, Sight]]) -> list[Row]:
     facts = {key: sight.facts for key, sight in sights.items()}
     possessions = OwnedNumber.objects.order_by("id")
     by_key = diff.newest_by_key(possessions.filter(number_key__in=facts))
-    strange = {each.number for key, each in facts.items() if by_key.get(key, Records()).mine is None}
+    strange = {each.number for key, each in facts.items() if key not in by_key or by_key[key].mine is None}
     by_number: dict[tuple[str, str], list[OwnedNumber]] = defaultdict(list)
     for owned in possessions.filter(number__in=strange) if strange else ():
         by_number[owned.country, owned.number].append(owned)
     rows = []
     for key, each in facts.items():
-        records = by_key.get(key, Records())
-        records.namesakes.extend(n for n in by_number[each.country, each.number] if n.number_key != key)
+        records = by_key.get(key) or Records()
+        records.namesakes.extend(
+            n for n in by_number.get((each.country, each.number), ()) if n.number_key != key
+        )
         rows.append(Row(each, sights[key].row.digest, sights[key].at, records))
     return rows
 

@@ -114,6 +114,17 @@ def test_an_unknown_price_is_a_dash_and_said(signed_in, some):
     assert "0.00" not in page
 
 
+def test_whatever_was_typed_or_sent_is_shown_as_text(signed_in, own, cast):
+    cast.manager.full_name = "<b>owner"
+    cast.manager.save()
+    facts = {"country": "<b>land", "capabilities": ("<b>CAP",), "currency": "<b>"}
+    own('<b>"number', owner=cast.manager, cost_centre="<b>centre", labels=["<b>label"], **facts)
+    page = signed_in("viewer").get("/numbers/?state=active").content.decode()
+    assert "<b>" not in re.sub(r'<a class="health".*?</a>', "", page)
+    for text in ("&quot;number", "owner", "land", "CAP", "centre", "label"):
+        assert page.count(f"&lt;b&gt;{text}") + page.count(f"&lt;B&gt;{text}") > 0, text
+
+
 def test_pages_follow_each_other(signed_in, own_many):
     own_many([{"number": f"4930{n:07}"} for n in range(120)])
     client, query, seen = signed_in("viewer"), "", []

@@ -6,12 +6,12 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import close_old_connections, connection, transaction
+from django.db import IntegrityError, close_old_connections, connection, transaction
 from django.db.models import F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from numbersadmin.numbers import services, tally
+from numbersadmin.numbers import services, tally, triggers
 from numbersadmin.numbers.models import EndBasis, NumberTally, OwnedNumber, Status
 from numbersadmin.numbers.selectors import ACTIVE, EVERY, NOBODY, NumberFilter, matching
 from tests.conftest import NOW
@@ -178,3 +178,22 @@ def test_two_writers_and_a_settler_lose_nothing_and_never_lock_each_other_out(ow
     assert tally.kept() is before  # nothing changed, nothing is read again
     OwnedNumber.objects.filter(pk=keys[0]).update(country="FR")
     assert tally.kept().facets(NumberFilter()).countries["FR"] == 1
+
+
+def test_many_at_once_are_counted_and_found_like_single_ones(own, own_many):
+    own("447700900001")
+    own_many([{"number": f"4930555{n:04}"} for n in range(triggers.MANY)])
+    own("49305559999")
+    assert tally.wrong() == 0
+    assert tally.kept().facets(NumberFilter()).count == triggers.MANY + 2
+    assert matching(NumberFilter(q="5550017")).count() == 1
+    assert matching(NumberFilter(q="930555")).count() == triggers.MANY + 1
+
+
+def test_many_at_once_that_are_refused_leave_counting_as_it_was(own, own_many):
+    twice = [{"number": f"4930555{n:04}"} for n in range(triggers.MANY)] * 2
+    with pytest.raises(IntegrityError), transaction.atomic():
+        own_many(twice)
+    own("49305550017")
+    assert tally.wrong() == 0
+    assert matching(NumberFilter(q="5550017")).count() == 1
