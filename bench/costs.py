@@ -97,8 +97,6 @@ def _number(chance: Random, at: int) -> tuple[dict[str, Any], list[dict[str, Any
 
 def close_months() -> None:
     """Close every month but the last two; the newest of them with its lines."""
-    from dataclasses import fields
-
     from django.db import transaction
 
     from numbersadmin.accounts.models import User
@@ -113,8 +111,7 @@ def close_months() -> None:
     made = {"revision": 1, "origin": "close", "posted_at": NOW, "posted_by_id": user.pk, "month": str(newest)}
     rows: list[Any] = []
     for entry in statement(known, newest):
-        subject = {one.name: getattr(entry.subject, one.name) for one in fields(entry.subject)}
-        facts = {one.name: getattr(entry.charge, one.name) for one in fields(entry.charge)}
+        subject, facts = entry.subject._asdict(), entry.charge._asdict()
         facts["owned_number_id"] = facts.pop("number_id")
         subject.pop("id")
         rows.append(new(LedgerLine, **facts | subject | made | {"labels": []}))

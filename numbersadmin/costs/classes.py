@@ -7,7 +7,7 @@ Whatever is not that simple, such as a price that changed twice in these months,
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -136,8 +136,8 @@ class Classes:
 
     # Counting them ------------------------------------------------------------------------------------------------
 
-    def __iter__(self) -> Iterator[Alike]:
-        """All of them as one, class by class, and again for each value of each grouping."""
+    def alike(self, groupings: Collection[str]) -> Iterator[Alike]:
+        """All of them as one, class by class, and again for each value of each of these groupings."""
         posted, keys = self._posted, self._keys
         sums = {f"sum_{name}": Sum(name) for name in AMOUNTS}
         versions = self._simple.alias(
@@ -148,9 +148,10 @@ class Classes:
             moved = Sign(F("price_per_month") - F("posted_rent__per_month"))
             versions = versions.alias(**posted.joins)
             keys, sums = keys | posted.keys | {"moved": moved}, sums | posted.sums
-        grouped = {f"by_{name}": value for name, value in DIMENSIONS.items()}
+        grouped = {f"by_{name}": DIMENSIONS[name] for name in groupings}
         rows = versions.annotate(**keys, **grouped).order_by().values(*keys, *grouped)
-        for row in _each_grouping(rows.annotate(alike=Count("id"), **sums), list(keys), list(sums)):
+        counted = rows.annotate(alike=Count("id"), **sums)
+        for row in _each_grouping(counted, groupings, list(keys), list(sums)):
             amounts = [row[f"sum_{name}"] for name in AMOUNTS]
             yield Alike(
                 row["by"],
@@ -256,14 +257,14 @@ class Classes:
 
 
 def _each_grouping(
-    rows: QuerySet[Any, dict[str, Any]], keys: list[str], sums: list[str]
+    rows: QuerySet[Any, dict[str, Any]], groupings: Collection[str], keys: list[str], sums: list[str]
 ) -> Iterator[dict[str, Any]]:
     """Rows put together once as they are and once for each grouping, which are read only once from the tables."""
     sql, params = rows.query.get_compiler(connection=connection).as_sql()
     columns = ", ".join(f'"{key}"' for key in keys)
     counted = ", ".join(f'SUM("{name}")' for name in ("alike", *sums))
     parts = [f"SELECT '', '', {columns}, {counted} FROM alike GROUP BY {columns}"]  # noqa: S608 - names of ours
-    for by in DIMENSIONS:
+    for by in groupings:
         value = f'CAST("by_{by}" AS text)'
         grouped = f"FROM alike GROUP BY {value}, {columns}"
         parts.append(f"SELECT '{by}', {value}, {columns}, {counted} {grouped}")

@@ -9,11 +9,12 @@ from numbersadmin.costs import report
 from numbersadmin.costs.bridge import RENTS, Change, Part, changes
 from numbersadmin.costs.charges import Basis, Kind, Stretch, stretches
 from numbersadmin.costs.classes import Classes
-from numbersadmin.costs.ledger import Entry, Records, carried, computed, statement
+from numbersadmin.costs.digest import LineSums
+from numbersadmin.costs.ledger import Entry, Records, carried, computed, entry_of, posted_lines, statement
 from numbersadmin.costs.models import LedgerLine
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.pairs import frozen_differences
-from numbersadmin.costs.possessions import held_among, held_between
+from numbersadmin.costs.possessions import held_among, held_between, held_with
 from numbersadmin.costs.report import ABOUT, BASIS, BRIDGE, TOTAL, UNPRICED, Adder, Figures
 from numbersadmin.money import ZERO
 from numbersadmin.numbers.models import OwnedNumber
@@ -48,10 +49,10 @@ def _add_open(
 
     classes = Classes(known, first, last, posted)
     if alike:
-        for one in classes:
-            if one.by in groupings:
+        for one in classes.alike(groupings):
+            if one.by:
                 adder.group(one.by, one.value, one.found, one.times)
-            elif not one.by:
+            else:
                 adder.whole(one.found, one.seen_in, one.times, one.posted if posted else None)
     numbers = classes.others if alike else classes.all
     lines = _charged_in(posted, numbers) if posted else {}
@@ -117,6 +118,26 @@ def _sums(rows: QuerySet[LedgerLine], *split: str) -> Iterator[tuple]:
     for row in counted.annotate(**figures):
         one = report.Sum(row["numbers"], row["unpriced"], row["sum"] or ZERO)
         yield Month.parse(row["month"]).index, row["currency"], *(row[name] for name in split), one
+
+
+def line_sums(known: Records, month: Month, waived: frozenset[int], *, alike: bool) -> LineSums:
+    """What the lines of a month on record add up to; `waived` numbers may go without a price, `alike` is as above."""
+    found = LineSums(waived)
+    if known.frozen(month) or not alike:
+        for entry in statement(known, month):
+            found.add(entry)
+        return found
+    classes = Classes(known, month, month, None)
+    for group in classes.alike(()):
+        for one in group.found:
+            found.count(one, group.times)
+    for entry in computed(held_among(classes.others, known.listed), month, known.calendar):
+        found.count(entry.charge, 1)
+    for entry in map(entry_of, posted_lines(known, month).iterator(chunk_size=2000)):
+        found.add(entry)
+    for entry in computed(held_with(waived, known.listed), month, known.calendar):
+        found.open_prices -= entry.charge.amount is None
+    return found
 
 
 def differences(known: Records, month: Month) -> Iterator[Change]:

@@ -1,11 +1,10 @@
 """Reads owned numbers with all versions of their prices, as the possessions that charges are computed from."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Exists, Min, OuterRef, Q, QuerySet
@@ -27,8 +26,7 @@ NAMED_AT_ONCE = 5_000
 _CERTAIN = frozenset({AcquiredBasis.PURCHASED_HERE, AcquiredBasis.STATED})
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """What a charge is about, and what reports group it by; `id` is None where it is about no number of ours."""
 
     id: int | None
@@ -48,8 +46,7 @@ class Subject:
         return ", ".join(self.labels)
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """A possession, and the number as it stands now."""
 
     possession: Possession

@@ -159,10 +159,26 @@ def test_numbers_alike_together_come_to_the_same_as_one_by_one(account):
         assert sorted(together) == sorted(one_by_one)
         assert len(sorted(together)) > 100
         start = max(first, figures.first_open(account))
-        classes = [one for one in Classes(account, start, LAST, None) if not one.by]
+        classes = list(Classes(account, start, LAST, None).alike(()))
         assert sum(one.times for one in classes) > len(classes) > 3, (
             "some are alike, or nothing is shown here"
         )
+
+
+@accounts
+@pytest.mark.parametrize("waived", [False, True])
+def test_a_close_is_asked_for_the_sums_of_its_lines(account, waived):
+    """Together as line by line, in months that are open."""
+    opened = [month for month in account.months if not account.frozen(month)]
+    for month in opened:
+        unknown = [one.subject.id for one in figures.lines_of(account, month) if one.charge.amount is None]
+        through = frozenset(unknown[::2]) if waived else frozenset()
+        by_line, together = (
+            figures.line_sums(account, month, through, alike=alike) for alike in (False, True)
+        )
+        assert vars(together) == vars(by_line)
+        assert together.open_prices == sum(number not in through for number in unknown)
+        assert together.lines
 
 
 @accounts
