@@ -24,7 +24,7 @@ from numbersadmin.costs.ledger import Records
 from numbersadmin.costs.models import LedgerLine
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.pairs import Posted
-from numbersadmin.costs.possessions import Held, held_row, price_of
+from numbersadmin.costs.possessions import Held, charged_between, held_row, price_of
 from numbersadmin.money import ZERO, from_micro
 from numbersadmin.numbers.models import AcquiredBasis, NumberVersion, OwnedNumber, Status
 
@@ -62,19 +62,13 @@ class Classes:
         self._stand_ins: dict[tuple[Any, ...], list[Stretch]] = {}
 
     @property
-    def held(self) -> Q:
-        """Is it a possession that may be charged for in these months?"""
-        start, end = self._starts[0], self._starts[-1]
-        begun = Q(acquired_to__lt=end) | Q(acquired_from__lt=end) | Q(acquired_at__lt=end)
-        return begun & (~Q(status=Status.ENDED) | Q(ended_to__gte=start))
-
-    @property
     def all(self) -> QuerySet[OwnedNumber]:
         """Every one of them."""
+        held = charged_between(self._first, self._last, self._known.calendar)
         if self._charged is None:
-            return OwnedNumber.objects.filter(self.held)
+            return OwnedNumber.objects.filter(held)
         charged = Q(Exists(self._charged.filter(owned_number=OuterRef("pk"))))
-        return OwnedNumber.objects.filter(self.held | charged)
+        return OwnedNumber.objects.filter(held | charged)
 
     @property
     def others(self) -> QuerySet[OwnedNumber]:

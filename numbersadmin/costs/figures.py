@@ -6,15 +6,15 @@ from collections.abc import Collection, Iterator
 from django.db.models import Count, F, Q, QuerySet, Sum
 
 from numbersadmin.costs import report
-from numbersadmin.costs.bridge import RENTS, Change, Part, changes
+from numbersadmin.costs.bridge import RENTS, Part
 from numbersadmin.costs.charges import Basis, Kind, Stretch, stretches
 from numbersadmin.costs.classes import Classes
 from numbersadmin.costs.digest import LineSums
-from numbersadmin.costs.ledger import Entry, Records, carried, computed, entry_of, posted_lines, statement
+from numbersadmin.costs.ledger import Records, carried, computed, entry_of, posted_lines, statement
 from numbersadmin.costs.models import LedgerLine
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.pairs import frozen_differences
-from numbersadmin.costs.possessions import held_among, held_between, held_with
+from numbersadmin.costs.possessions import held_among, held_with
 from numbersadmin.costs.report import ABOUT, BASIS, BRIDGE, TOTAL, UNPRICED, Adder, Figures
 from numbersadmin.money import ZERO
 from numbersadmin.numbers.models import OwnedNumber
@@ -138,17 +138,3 @@ def line_sums(known: Records, month: Month, waived: frozenset[int], *, alike: bo
     for entry in computed(held_with(waived, known.listed), month, known.calendar):
         found.open_prices -= entry.charge.amount is None
     return found
-
-
-def differences(known: Records, month: Month) -> Iterator[Change]:
-    """Why a month costs another amount than the one before, number by number; `month` may be one ahead."""
-    start = known.calendar.start(month)
-    seen = set(OwnedNumber.objects.filter(acquired_to__lt=start).values_list("id", flat=True))
-    return changes(lines_of(known, month.previous), lines_of(known, month), seen)
-
-
-def lines_of(known: Records, month: Month) -> Iterator[Entry]:
-    """The statement of a month, or what the next one will cost if nothing changes."""
-    if month <= known.current:
-        return statement(known, month)
-    return computed(held_between(month, month, known.calendar, known.listed), month, known.calendar)

@@ -72,13 +72,16 @@ def records_begin() -> datetime | None:
     return min((at for at in (first_run, first_number) if at), default=None)
 
 
-def held_between(first: Month, last: Month, calendar: Calendar, listed: datetime | None) -> Iterator[Held]:
-    """Possessions that may be charged for in these months, by id; in two queries."""
+def charged_between(first: Month, last: Month, calendar: Calendar) -> Q:
+    """Is it a possession that may be charged for in these months? No other one is."""
     start, end = calendar.start(first), calendar.end(last)
     begun = Q(acquired_to__lt=end) | Q(acquired_from__lt=end) | Q(acquired_at__lt=end)
-    return held_among(
-        OwnedNumber.objects.filter(begun, ~Q(status=Status.ENDED) | Q(ended_to__gte=start)), listed
-    )
+    return begun & (~Q(status=Status.ENDED) | Q(ended_to__gte=start))
+
+
+def held_between(first: Month, last: Month, calendar: Calendar, listed: datetime | None) -> Iterator[Held]:
+    """Possessions that may be charged for in these months, by id; in two queries."""
+    return held_among(OwnedNumber.objects.filter(charged_between(first, last, calendar)), listed)
 
 
 def held_of(number: str, country: str, listed: datetime | None) -> Iterator[Held]:

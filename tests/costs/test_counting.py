@@ -12,9 +12,11 @@ from django.test.utils import CaptureQueriesContext
 
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.audit.services import event, record
-from numbersadmin.costs import counting, figures, line_pages, selectors, services
+from numbersadmin.costs import counting, differing, figures, line_pages, selectors, services
+from numbersadmin.costs.bridge import changes
 from numbersadmin.costs.classes import Classes
-from numbersadmin.costs.ledger import computed
+from numbersadmin.costs.differing import differences
+from numbersadmin.costs.ledger import computed, statement
 from numbersadmin.costs.models import Count, LedgerLine, MonthClose, Rollup
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.possessions import Subject, held_between
@@ -171,7 +173,7 @@ def test_a_close_is_asked_for_the_sums_of_its_lines(account, waived):
     """Together as line by line, in months that are open."""
     opened = [month for month in account.months if not account.frozen(month)]
     for month in opened:
-        unknown = [one.subject.id for one in figures.lines_of(account, month) if one.charge.amount is None]
+        unknown = [one.subject.id for one in lines_of(account, month) if one.charge.amount is None]
         through = frozenset(unknown[::2]) if waived else frozenset()
         by_line, together = (
             figures.line_sums(account, month, through, alike=alike) for alike in (False, True)
@@ -186,12 +188,54 @@ def test_counted_months_are_what_their_statements_add_up_to(account):
     """The bridge as well: number by number it leads to the same."""
     found = figures.figures(account, FIRST.previous, LAST, ["owner"], shown=None, alike=True)
     for month in (FIRST.plus(later) for later in range(7)):
-        lines = [entry.charge for entry in figures.lines_of(account, month)]
+        lines = [entry.charge for entry in lines_of(account, month)]
         assert some(found.amounts(month)) == some(Totals.of((line.currency, line.amount) for line in lines))
         reasons = defaultdict(Sum)
-        for one in figures.differences(account, month):
+        for one in differences(account, month):
             reasons[one.currency, one.part] += Sum(one.part != "corrections", 0, one.amount)
         assert some(found.of(month, "bridge")) == some(reasons)
+
+
+def lines_of(known, month):
+    """The statement of a month, or what the next one will cost if nothing changes."""
+    if month <= known.current:
+        return statement(known, month)
+    return computed(held_between(month, month, known.calendar, known.listed), month, known.calendar)
+
+
+def differences_of_all(known, month):
+    """Computed for every number there is."""
+    start = known.calendar.start(month)
+    seen = set(OwnedNumber.objects.filter(acquired_to__lt=start).values_list("id", flat=True))
+    return list(changes(lines_of(known, month.previous), lines_of(known, month), seen))
+
+
+MONTHS = [FIRST.plus(later) for later in range(7)]
+
+
+@pytest.mark.parametrize("account", range(12), indirect=True)
+def test_no_number_but_those_that_may_differ_does(account):
+    asked = 0
+    for month in MONTHS:
+        found, expected = list(differences(account, month)), differences_of_all(account, month)
+        assert sorted(found, key=repr) == sorted(expected, key=repr)
+        asked += len(differing.may_differ(account, month))
+    assert asked < OwnedNumber.objects.count() * len(MONTHS) * 0.9
+
+
+WAYS = "came_or_went repriced not_posted not_as_priced posted_otherwise not_only_rent".split()
+
+
+@pytest.mark.parametrize("account", [7], indirect=True)
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_to_differ_is_needed(account, way, monkeypatch):
+    monkeypatch.setattr(differing, way, lambda *_: ())
+    lost = [
+        month
+        for month in MONTHS
+        if len(list(differences(account, month))) < len(differences_of_all(account, month))
+    ]
+    assert lost
 
 
 def some(figures):
