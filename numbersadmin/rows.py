@@ -31,12 +31,28 @@ def by_index_only() -> Iterator[None]:
 
     What an index finds at once needs no other processes either: starting them takes longer.
     """
+    with _planned(enable_seqscan="off", max_parallel_workers_per_gather="0"):
+        yield
+
+
+@contextmanager
+def by_hash_only() -> Iterator[None]:
+    """PostgreSQL takes a condition on several columns for a rare one, and then compares every row with every other.
+
+    For queries that read whole tables and put alike rows together.
+    """
+    with _planned(enable_nestloop="off", enable_sort="off", work_mem="'256MB'"):
+        yield
+
+
+@contextmanager
+def _planned(**ways: str) -> Iterator[None]:
+    """How PostgreSQL plans what is asked inside."""
     if connection.vendor != "postgresql":  # on SQLite a transaction would wait for those who write
         yield
         return
-    ways = ("enable_seqscan", "max_parallel_workers_per_gather")
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("; ".join(f"SET LOCAL {way} = 0" for way in ways))
+        cursor.execute("; ".join(f"SET LOCAL {way} = {value}" for way, value in ways.items()))
         yield
         cursor.execute("; ".join(f"SET LOCAL {way} TO DEFAULT" for way in ways))
 

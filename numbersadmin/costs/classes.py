@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from django.db import connection
-from django.db.models import Case, Count, Exists, F, FilteredRelation, OuterRef, Q, QuerySet, Sum, Value, When
+from django.db.models import Case, Exists, F, FilteredRelation, OuterRef, Q, QuerySet, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Greatest, Sign
 
@@ -133,7 +133,7 @@ class Classes:
     def alike(self, groupings: Collection[str]) -> Iterator[Alike]:
         """All of them as one, class by class, and again for each value of each of these groupings."""
         posted, keys = self._posted, self._keys
-        sums = {f"sum_{name}": Sum(name) for name in AMOUNTS}
+        amounts = {f"sum_{name}": F(name) for name in AMOUNTS}
         versions = self._simple.alias(
             ending=Coalesce("owned_number__ended_from", "owned_number__ended_to"),
             until=Greatest(Coalesce("not_before", "old__valid_from"), "old__valid_from"),
@@ -141,18 +141,18 @@ class Classes:
         if posted:
             moved = Sign(F("price_per_month") - F("posted_rent__per_month"))
             versions = versions.alias(**posted.joins)
-            keys, sums = keys | posted.keys | {"moved": moved}, sums | posted.sums
+            keys, amounts = keys | posted.keys | {"moved": moved}, amounts | posted.amounts
         grouped = {f"by_{name}": DIMENSIONS[name] for name in groupings}
-        rows = versions.annotate(**keys, **grouped).order_by().values(*keys, *grouped)
-        counted = rows.annotate(alike=Count("id"), **sums)
-        for row in _each_grouping(counted, groupings, list(keys), list(sums)):
-            amounts = [row[f"sum_{name}"] for name in AMOUNTS]
+        columns = {**keys, **grouped, **amounts}
+        rows = versions.annotate(**columns).order_by().values(*columns)
+        for row in _each_grouping(rows, groupings, list(keys), list(amounts)):
+            sums = [row[f"sum_{name}"] for name in AMOUNTS]
             yield Alike(
                 row["by"],
                 row["value"],
                 row["alike"],
                 self._known.calendar.index(self._moment(row["seen_in"])),
-                [_filled(stretch, amounts) for stretch in self._stand_in(row)],
+                [_filled(stretch, sums) for stretch in self._stand_in(row)],
                 posted.lines(row) if posted and not row["by"] else [],
             )
 
@@ -256,7 +256,7 @@ def _each_grouping(
     """Rows put together once as they are and once for each grouping, which are read only once from the tables."""
     sql, params = rows.query.get_compiler(connection=connection).as_sql()
     columns = ", ".join(f'"{key}"' for key in keys)
-    counted = ", ".join(f'SUM("{name}")' for name in ("alike", *sums))
+    counted = ", ".join(["COUNT(*)", *(f'SUM("{name}")' for name in sums)])
     parts = [f"SELECT '', '', {columns}, {counted} FROM alike GROUP BY {columns}"]  # noqa: S608 - names of ours
     for by in groupings:
         value = f'CAST("by_{by}" AS text)'

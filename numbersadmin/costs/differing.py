@@ -14,10 +14,8 @@ from numbersadmin.costs.charges import Kind
 from numbersadmin.costs.ledger import Entry, Records, computed, entry_of, merged, posted_lines
 from numbersadmin.costs.models import LedgerLine
 from numbersadmin.costs.months import Month
-from numbersadmin.costs.possessions import Held, charged_between, held_with
+from numbersadmin.costs.possessions import Held, charged_between, held_with, named_at_once
 from numbersadmin.numbers.models import NumberVersion, OwnedNumber, Status
-
-AT_ONCE = 5_000  # numbers are read
 
 
 def differences(known: Records, month: Month) -> Iterator[Change]:
@@ -25,10 +23,8 @@ def differences(known: Records, month: Month) -> Iterator[Change]:
 
     The month before is on record; `month` may be one ahead. What is about no number comes last.
     """
-    ids = sorted(may_differ(known, month))
     start = known.calendar.start(month)
-    for at in range(0, len(ids), AT_ONCE):
-        some = ids[at : at + AT_ONCE]
+    for some in named_at_once(may_differ(known, month)):
         held = list(held_with(some, known.listed))
         seen = {one.subject.id for one in held if one.possession.acquired_to < start}
         of_these = Q(owned_number__in=some)

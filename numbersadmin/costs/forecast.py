@@ -20,6 +20,7 @@ from numbersadmin.orders.models import LIVE, Kind, OrderItem, State
 from numbersadmin.orders.selectors import current_quote
 
 STALE = timedelta(hours=24)
+COMMITTING = timedelta(minutes=1)  # what is done is on record by then
 
 
 @dataclass(slots=True)
@@ -43,7 +44,10 @@ class Orders:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The month ahead. `committed` is currency -> cost of what is ours now; `listed` the last complete list."""
+    """The month ahead. `committed` is currency -> cost of what is ours now; `listed` the last complete list.
+
+    `since`: so many numbers were bought or cancelled since that was counted, or just before, and may not be in it.
+    """
 
     month: Month
     committed: Totals
@@ -52,6 +56,7 @@ class Forecast:
     by_day: date
     listed: datetime | None
     stale: bool
+    since: int
 
     @property
     def with_approved(self) -> Totals:
@@ -82,8 +87,8 @@ def _change(orders: dict[Kind, Orders]) -> Totals:
     return orders[Kind.PURCHASE].amounts - orders[Kind.CANCEL].amounts
 
 
-def forecast(known: Records, committed: Totals, now: datetime) -> Forecast:
-    """The month after the current one; `committed` is what it costs if nothing changes (figures.py)."""
+def forecast(known: Records, committed: Totals, counted: datetime, now: datetime) -> Forecast:
+    """The month after the current one; `committed` is what it costs if nothing changes (counting.py)."""
     month = known.current.next
     approved, pending = ({kind: Orders() for kind in Kind} for _ in range(2))
     items = OrderItem.objects.filter(state__in=LIVE).order_by("id")
@@ -99,7 +104,13 @@ def forecast(known: Records, committed: Totals, now: datetime) -> Forecast:
         lines = charges(held.possession, month, month, known.calendar)
         of[Kind.CANCEL].add((line.currency, line.amount) for line in lines)
     stale = known.listed is None or now - known.listed > STALE
-    return Forecast(month, committed, approved, pending, known.current.last_day, known.listed, stale)
+    by_day, since = known.current.last_day, _carried_out(counted) if counted < now else 0
+    return Forecast(month, committed, approved, pending, by_day, known.listed, stale, since)
+
+
+def _carried_out(counted: datetime) -> int:
+    """How many numbers were bought or cancelled since: no longer under way, and perhaps not counted yet."""
+    return OrderItem.objects.filter(state=State.DONE, updated_at__gte=counted - COMMITTING).count()
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,9 +91,15 @@ def held_of(number: str, country: str, listed: datetime | None) -> Iterator[Held
 
 def held_with(ids: Iterable[int], listed: datetime | None) -> Iterator[Held]:
     """The possessions with these ids, by id; two queries for each so many that a database takes as parameters."""
+    for some in named_at_once(ids):
+        yield from held_among(OwnedNumber.objects.filter(id__in=some), listed)
+
+
+def named_at_once(ids: Iterable[int]) -> Iterator[list[int]]:
+    """Ids in their order, so many at a time as a database takes as parameters."""
     ordered = sorted(ids)
     for at in range(0, len(ordered), NAMED_AT_ONCE):
-        yield from held_among(OwnedNumber.objects.filter(id__in=ordered[at : at + NAMED_AT_ONCE]), listed)
+        yield ordered[at : at + NAMED_AT_ONCE]
 
 
 def held_among(numbers: QuerySet[OwnedNumber], listed: datetime | None) -> Iterator[Held]:

@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from numbersadmin.audit import words
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.audit.services import event, record
 from numbersadmin.costs import counting, differing, figures, line_pages, selectors, services
@@ -282,6 +283,13 @@ def test_a_large_account_is_counted_once_and_anew_after_a_change(large, two_mont
     record(actor=None, verb="number.assigned", subject=two_months["GB"], at=later)
     assert len(count(later)) == 4
     assert set(Count.objects.values_list("at", flat=True)) == {later}
+
+
+def test_every_kind_of_event_is_one_that_figures_rest_on_or_is_not():
+    """A new one is to be thought about."""
+    used = {verb.partition(".")[0] for verb in words.VERBS} | {*words.KINDS}
+    assert used == {*counting.UNRELATED, "number", "cost"}
+    assert not {"number", "cost"} & {*counting.UNRELATED}
 
 
 def test_an_event_that_turns_up_late_is_not_missed(large, two_months):
