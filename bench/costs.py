@@ -25,15 +25,16 @@ COUNTRIES = "DE FR RU ES RO PL GB HR IT NL SE CZ AT BE PT".split()
 CURRENCIES = ["EUR"] * 8 + ["USD", "GBP", "JPY"]
 # what most people would ask the database: from the price intervals, by deltas and a running sum
 DELTAS = """
-SELECT month, country, currency, SUM(SUM(delta)) OVER (PARTITION BY country, currency ORDER BY month)
+SELECT month, value, currency, SUM(SUM(delta)) OVER (PARTITION BY value, currency ORDER BY month)
 FROM (
-  SELECT date_trunc('month', valid_from) AS month, country, v.currency, v.price_per_month AS delta
+  SELECT date_trunc('month', valid_from) AS month, {by} AS value, v.currency, v.price_per_month AS delta
   FROM numbers_numberversion v JOIN numbers_ownednumber o ON o.id = v.owned_number_id
   UNION ALL
-  SELECT date_trunc('month', valid_to), country, v.currency, -v.price_per_month
+  SELECT date_trunc('month', valid_to), {by}, v.currency, -v.price_per_month
   FROM numbers_numberversion v JOIN numbers_ownednumber o ON o.id = v.owned_number_id WHERE valid_to IS NOT NULL
-) deltas GROUP BY month, country, currency
+) deltas GROUP BY month, value, currency
 """
+GROUPED = ["''", "o.country", "o.type", "o.capabilities", "o.owner_id", "o.cost_centre", "o.labels::text"]
 
 
 def fill(numbers: int) -> None:
@@ -164,15 +165,17 @@ def measure() -> None:
         Count.objects.filter(month__in=open_months).update(seen="")
         assert len(counting.count(known, NOW)) == len(open_months)
 
-    def deltas() -> None:
+    def deltas(*groupings: str) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(DELTAS)
-            cursor.fetchall()
+            for by in groupings:
+                cursor.execute(DELTAS.format(by=by))
+                cursor.fetchall()
 
     if counting.count(known, NOW) or counting.ahead():
         for _ in range(3):  # interleaved: what disturbs one disturbs the other
             if connection.vendor == "postgresql":
-                timed("the delta query", deltas, 1)
+                timed("the delta query", lambda: deltas("o.country"), 1)
+                timed("the delta query for each grouping", lambda: deltas(*GROUPED), 1)
             timed("counting all open months anew", recount, 1)
         timed("nothing to count", lambda: counting.count(known, NOW))
     user, _ = User.objects.get_or_create(username="finance")
