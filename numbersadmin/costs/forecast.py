@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from numbersadmin.audit.models import AuditEvent, KindOf
 from numbersadmin.costs.charges import charges
 from numbersadmin.costs.ledger import Records
 from numbersadmin.costs.months import Month
@@ -110,7 +111,8 @@ def forecast(known: Records, committed: Totals, counted: datetime, now: datetime
 
 def _carried_out(counted: datetime) -> int:
     """How many numbers were bought or cancelled since: no longer under way, and perhaps not counted yet."""
-    return OrderItem.objects.filter(state=State.DONE, updated_at__gte=counted - COMMITTING).count()
+    items = AuditEvent.objects.alias(kind=KindOf("verb")).filter(kind="item", at__gte=counted - COMMITTING)
+    return items.filter(verb__in=("item.bought", "item.cancelled")).count()
 
 
 @dataclass(frozen=True, slots=True)

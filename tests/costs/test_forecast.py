@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numbersadmin.accounts.models import User
+from numbersadmin.audit.services import record
 from numbersadmin.costs import counting, selectors
 from numbersadmin.costs.charges import stretches
 from numbersadmin.costs.models import Count
@@ -150,6 +151,7 @@ def test_what_was_carried_out_since_it_was_counted_is_told(two_months, cast, sig
     client, told = signed_in("viewer"), "1 order was carried out"
     assert told not in client.get("/costs/2026-11/forecast/").text
     OrderItem.objects.filter(pk=item.pk).update(state=State.DONE)
+    record(actor=None, verb="item.bought", subject=item, at=NOW)
     assert told in client.get("/costs/2026-11/forecast/").text
     assert "Without 1 done since" in client.get("/costs/2026-11/").text
     Count.objects.update(at=NOW + timedelta(minutes=2))
