@@ -27,9 +27,11 @@ _MINOR_UNITS = (
 
 def to_micro(amount: Decimal) -> int:
     """Whole micro-units of an amount; ValueError when it is no exact, finite amount of at most 6 decimals."""
-    if not isinstance(amount, Decimal | int) or isinstance(amount, bool):
-        raise ValueError(f"an amount is a Decimal, not {type(amount).__name__}")
-    if not (amount := Decimal(amount)).is_finite():
+    if type(amount) is not Decimal:
+        if not isinstance(amount, Decimal | int) or isinstance(amount, bool):
+            raise ValueError(f"an amount is a Decimal, not {type(amount).__name__}")
+        amount = Decimal(amount)
+    if not amount.is_finite():
         raise ValueError(f"{amount} is no amount")
     if from_micro(whole := int(amount.scaleb(6))) != amount:  # compared with what was given: scaleb may round
         raise ValueError(f"{amount} has more than 6 decimals")

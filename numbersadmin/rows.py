@@ -4,9 +4,11 @@ New ones come by COPY on PostgreSQL, by one prepared statement on SQLite (docs/d
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache
+from itertools import islice
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from django.db import connection, models, transaction
@@ -14,7 +16,15 @@ from django.db.models import Q
 from django.db.models.base import ModelState
 
 Write = Callable[[Any], Any]
+Item = TypeVar("Item")
 Model = TypeVar("Model", bound=models.Model)
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of so many items each; the last has what is left."""
+    every = iter(items)
+    while batch := list(islice(every, size)):
+        yield batch
 
 
 def beginning(text: str) -> Q:
@@ -30,12 +40,28 @@ def by_index_only() -> Iterator[None]:
 
     What an index finds at once needs no other processes either: starting them takes longer.
     """
+    with _planned(enable_seqscan="off", max_parallel_workers_per_gather="0"):
+        yield
+
+
+@contextmanager
+def by_hash_only() -> Iterator[None]:
+    """PostgreSQL takes a condition on several columns for a rare one, and then compares every row with every other.
+
+    For queries that read whole tables and put alike rows together.
+    """
+    with _planned(enable_nestloop="off", enable_sort="off", work_mem="'256MB'"):
+        yield
+
+
+@contextmanager
+def _planned(**ways: str) -> Iterator[None]:
+    """How PostgreSQL plans what is asked inside."""
     if connection.vendor != "postgresql":  # on SQLite a transaction would wait for those who write
         yield
         return
-    ways = ("enable_seqscan", "max_parallel_workers_per_gather")
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("; ".join(f"SET LOCAL {way} = 0" for way in ways))
+        cursor.execute("; ".join(f"SET LOCAL {way} = {value}" for way, value in ways.items()))
         yield
         cursor.execute("; ".join(f"SET LOCAL {way} TO DEFAULT" for way in ways))
 
@@ -73,26 +99,53 @@ def insert(rows: Sequence[models.Model]) -> None:
     if not rows:
         return
     assert connection.in_atomic_block  # on SQLite ids are free only while nobody else can write
-    fields, table = rows[0]._meta.concrete_fields, rows[0]._meta.db_table
-    for row, pk in zip(rows, _ids(table, len(rows)), strict=True):
-        row.__dict__["id"] = pk
-    columns = ", ".join(f'"{field.column}"' for field in fields)
+    names = [field.attname for field in rows[0]._meta.concrete_fields]
+    for row, pk in zip(rows, _ids(rows[0]._meta.db_table, len(rows)), strict=True):
+        row.pk = pk
+    insert_values(type(rows[0]), names, map(itemgetter(*names), (row.__dict__ for row in rows)))
+    for row in rows:
+        row._state.adding, row._state.db = False, connection.alias
+
+
+def insert_values(model: type[models.Model], names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Insert rows that are only their values, in the order of these columns; the others have the database's default.
+
+    For rows that nobody needs as objects afterwards, which is half the work. The names are those of `new`.
+    """
+    fields = {field.attname: field for field in model._meta.concrete_fields}
+    columns = ", ".join(f'"{fields[name].column}"' for name in names)
+    values = _taken(rows, [(at, _write(fields[name])) for at, name in enumerate(names)])
     if connection.vendor == "postgresql":
-        into = f'COPY "{table}" ({columns}) FROM STDIN'
+        into = f'COPY "{model._meta.db_table}" ({columns}) FROM STDIN'
         with (
             connection.cursor() as cursor,
             connection.wrap_database_errors,
             cursor.copy(into) as copy,
         ):
-            for values in _values(rows):
-                copy.write_row(values)
+            for row in values:
+                copy.write_row(row)
     else:
-        marks = ", ".join(["%s"] * len(fields))
+        marks = ", ".join(["%s"] * len(names))
         with connection.cursor() as cursor:
-            sql = f'INSERT INTO "{table}" ({columns}) VALUES ({marks})'  # noqa: S608 - names of our own models
-            cursor.executemany(sql, _values(rows))  # type: ignore[arg-type]  # any iterable will do
+            sql = f'INSERT INTO "{model._meta.db_table}" ({columns}) VALUES ({marks})'  # noqa: S608 - our own names
+            cursor.executemany(sql, values)  # type: ignore[arg-type]  # any iterable will do
+
+
+def _taken(
+    rows: Iterable[tuple[Any, ...]], columns: Sequence[tuple[int, Write | None]]
+) -> Iterator[list[Any]]:
+    """Rows as the database's driver takes them; what is the same object as in the row before is written once."""
+    writes = [(at, write) for at, write in columns if write is not None]
+    seen = dict.fromkeys([at for at, _ in writes])
+    as_taken = dict(seen)
     for row in rows:
-        row._state.adding, row._state.db = False, connection.alias
+        values = list(row)
+        for at, write in writes:
+            value = values[at]
+            if value is not seen[at]:
+                seen[at], as_taken[at] = value, None if value is None else write(value)
+            values[at] = as_taken[at]
+        yield values
 
 
 def _ids(table: str, count: int) -> Sequence[int]:
@@ -108,20 +161,6 @@ def _ids(table: str, count: int) -> Sequence[int]:
         return range(first, first + count)
 
 
-def _values(rows: Sequence[models.Model]) -> Iterator[list[Any]]:
-    """The columns of each row as the database's driver takes them.
-
-    Many rows have the same moment or amount, which is written once.
-    """
-    writes = [(field.attname, _write(field)) for field in rows[0]._meta.concrete_fields]
-    for row in rows:
-        facts = row.__dict__
-        yield [
-            facts[name] if write is None or facts[name] is None else write(facts[name])
-            for name, write in writes
-        ]
-
-
 def _write(field: "models.Field[Any, Any]") -> Write | None:
     """How a value of the field is written; None for those that go as they are."""
     kind = field.get_internal_type()
@@ -129,7 +168,7 @@ def _write(field: "models.Field[Any, Any]") -> Write | None:
         encode = json.JSONEncoder if field.encoder is None else field.encoder
         return encode().encode
     if kind == "DateTimeField":
-        return _once(connection.ops.adapt_datetimefield_value) if connection.vendor == "sqlite" else None
+        return connection.ops.adapt_datetimefield_value if connection.vendor == "sqlite" else str
     if field.choices:
         return str  # a member of an enumeration: to some drivers that is not text
     return None if type(field).__module__.startswith("django.") else _once(field.get_prep_value)

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.paginator import Page, Paginator
 
 from numbersadmin.costs.bridge import Change, Part
-from numbersadmin.costs.figures import differences
+from numbersadmin.costs.differing import differences
 from numbersadmin.costs.ledger import Records
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.waterfall import words

@@ -7,7 +7,7 @@ Whatever is not that simple, such as a price that changed twice in these months,
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from django.db import connection
-from django.db.models import Case, Count, Exists, F, FilteredRelation, OuterRef, Q, QuerySet, Sum, Value, When
+from django.db.models import Case, Exists, F, FilteredRelation, OuterRef, Q, QuerySet, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Greatest, Sign
 
@@ -24,7 +24,7 @@ from numbersadmin.costs.ledger import Records
 from numbersadmin.costs.models import LedgerLine
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.pairs import Posted
-from numbersadmin.costs.possessions import Held, held_row, price_of
+from numbersadmin.costs.possessions import Held, charged_between, held_row, price_of
 from numbersadmin.money import ZERO, from_micro
 from numbersadmin.numbers.models import AcquiredBasis, NumberVersion, OwnedNumber, Status
 
@@ -62,19 +62,13 @@ class Classes:
         self._stand_ins: dict[tuple[Any, ...], list[Stretch]] = {}
 
     @property
-    def held(self) -> Q:
-        """Is it a possession that may be charged for in these months?"""
-        start, end = self._starts[0], self._starts[-1]
-        begun = Q(acquired_to__lt=end) | Q(acquired_from__lt=end) | Q(acquired_at__lt=end)
-        return begun & (~Q(status=Status.ENDED) | Q(ended_to__gte=start))
-
-    @property
     def all(self) -> QuerySet[OwnedNumber]:
         """Every one of them."""
+        held = charged_between(self._first, self._last, self._known.calendar)
         if self._charged is None:
-            return OwnedNumber.objects.filter(self.held)
+            return OwnedNumber.objects.filter(held)
         charged = Q(Exists(self._charged.filter(owned_number=OuterRef("pk"))))
-        return OwnedNumber.objects.filter(self.held | charged)
+        return OwnedNumber.objects.filter(held | charged)
 
     @property
     def others(self) -> QuerySet[OwnedNumber]:
@@ -136,10 +130,10 @@ class Classes:
 
     # Counting them ------------------------------------------------------------------------------------------------
 
-    def __iter__(self) -> Iterator[Alike]:
-        """All of them as one, class by class, and again for each value of each grouping."""
+    def alike(self, groupings: Collection[str]) -> Iterator[Alike]:
+        """All of them as one, class by class, and again for each value of each of these groupings."""
         posted, keys = self._posted, self._keys
-        sums = {f"sum_{name}": Sum(name) for name in AMOUNTS}
+        amounts = {f"sum_{name}": F(name) for name in AMOUNTS}
         versions = self._simple.alias(
             ending=Coalesce("owned_number__ended_from", "owned_number__ended_to"),
             until=Greatest(Coalesce("not_before", "old__valid_from"), "old__valid_from"),
@@ -147,17 +141,18 @@ class Classes:
         if posted:
             moved = Sign(F("price_per_month") - F("posted_rent__per_month"))
             versions = versions.alias(**posted.joins)
-            keys, sums = keys | posted.keys | {"moved": moved}, sums | posted.sums
-        grouped = {f"by_{name}": value for name, value in DIMENSIONS.items()}
-        rows = versions.annotate(**keys, **grouped).order_by().values(*keys, *grouped)
-        for row in _each_grouping(rows.annotate(alike=Count("id"), **sums), list(keys), list(sums)):
-            amounts = [row[f"sum_{name}"] for name in AMOUNTS]
+            keys, amounts = keys | posted.keys | {"moved": moved}, amounts | posted.amounts
+        grouped = {f"by_{name}": DIMENSIONS[name] for name in groupings}
+        columns = {**keys, **grouped, **amounts}
+        rows = versions.annotate(**columns).order_by().values(*columns)
+        for row in _each_grouping(rows, groupings, list(keys), list(amounts)):
+            sums = [row[f"sum_{name}"] for name in AMOUNTS]
             yield Alike(
                 row["by"],
                 row["value"],
                 row["alike"],
                 self._known.calendar.index(self._moment(row["seen_in"])),
-                [_filled(stretch, amounts) for stretch in self._stand_in(row)],
+                [_filled(stretch, sums) for stretch in self._stand_in(row)],
                 posted.lines(row) if posted and not row["by"] else [],
             )
 
@@ -256,14 +251,14 @@ class Classes:
 
 
 def _each_grouping(
-    rows: QuerySet[Any, dict[str, Any]], keys: list[str], sums: list[str]
+    rows: QuerySet[Any, dict[str, Any]], groupings: Collection[str], keys: list[str], sums: list[str]
 ) -> Iterator[dict[str, Any]]:
     """Rows put together once as they are and once for each grouping, which are read only once from the tables."""
     sql, params = rows.query.get_compiler(connection=connection).as_sql()
     columns = ", ".join(f'"{key}"' for key in keys)
-    counted = ", ".join(f'SUM("{name}")' for name in ("alike", *sums))
+    counted = ", ".join(["COUNT(*)", *(f'SUM("{name}")' for name in sums)])
     parts = [f"SELECT '', '', {columns}, {counted} FROM alike GROUP BY {columns}"]  # noqa: S608 - names of ours
-    for by in DIMENSIONS:
+    for by in groupings:
         value = f'CAST("by_{by}" AS text)'
         grouped = f"FROM alike GROUP BY {value}, {columns}"
         parts.append(f"SELECT '{by}', {value}, {columns}, {counted} {grouped}")

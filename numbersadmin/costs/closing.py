@@ -13,19 +13,24 @@ from django.db import transaction
 
 from numbersadmin.accounts.models import User
 from numbersadmin.audit.services import record
-from numbersadmin.costs import checklist, rules
+from numbersadmin.costs import checklist, counting, rules
+from numbersadmin.costs.charges import Charge
 from numbersadmin.costs.checklist import Item, Weight
 from numbersadmin.costs.digest import Digest, LineSums, totals_in
+from numbersadmin.costs.figures import line_sums
 from numbersadmin.costs.ledger import Entry, Records, entry_of, in_order, statement, take_turn
 from numbersadmin.costs.models import Action, LedgerLine, MonthClose, Origin
 from numbersadmin.costs.months import Month
-from numbersadmin.costs.posting import about, last_close
+from numbersadmin.costs.possessions import Subject
+from numbersadmin.costs.posting import last_close
 from numbersadmin.costs.rates import for_close
 from numbersadmin.costs.selectors import records
 from numbersadmin.money import Totals
-from numbersadmin.rows import insert, new
+from numbersadmin.rows import batches, insert_values
 
-AT_ONCE = 10_000  # lines are written
+AT_ONCE = 2000  # lines are written
+_SAME = ("month", "revision", "origin", "corrects", "posted_at", "posted_by_id")  # for all lines of a close
+_COLUMNS = ("owned_number_id", *Subject._fields[1:], *Charge._fields[2:], *_SAME)
 
 
 class CannotClose(Exception):
@@ -63,9 +68,7 @@ class Review:
 
 def review(known: Records, month: Month, now: datetime) -> Review:
     """The checklist and the figures of a month on record."""
-    figures = LineSums(checklist.waived(month))
-    for entry in statement(known, month):
-        figures.add(entry)
+    figures = line_sums(known, month, checklist.waived(month), alike=counting.ahead())
     return Review(figures, checklist.items(known, month, figures, now))
 
 
@@ -107,37 +110,15 @@ def close(*, month: Month, shown: dict[str, Any], actor: User, now: datetime) ->
 
 def _write(known: Records, month: Month, revision: int, actor: User, now: datetime) -> tuple[LineSums, str]:
     """Write what is not in the ledger yet, some lines at a time; what all lines add up to, and their digest."""
-    figures, digest, waiting = LineSums(checklist.waived(month)), Digest(), []
-    same = {"month": str(month), "revision": revision, "posted_at": now, "posted_by_id": actor.pk}
-    for entry in statement(known, month):
-        figures.add(entry)
-        digest.add(entry)
-        if entry.id is None:
-            waiting.append(_row(entry, same))
-        if len(waiting) == AT_ONCE:
-            insert(waiting)
-            waiting = []
-    insert(waiting)
+    figures, digest = LineSums(checklist.waived(month)), Digest()
+    same = (str(month), revision, Origin.CLOSE, "", now, actor.pk)
+    for some in batches(statement(known, month), AT_ONCE):
+        for entry in some:
+            figures.add(entry)
+        digest.add(some)
+        new = ((*entry.subject, *entry.charge[2:], *same) for entry in some if entry.id is None)
+        insert_values(LedgerLine, _COLUMNS, new)
     return figures, digest.text
-
-
-def _row(entry: Entry, same: dict[str, Any]) -> LedgerLine:
-    """The line to write; `same` is what all lines of the close have in common."""
-    charge = entry.charge
-    return new(
-        LedgerLine,
-        **same,
-        **about(entry.subject),
-        kind=charge.kind,
-        origin=Origin.CLOSE,
-        amount=charge.amount,
-        currency=charge.currency,
-        basis=charge.basis,
-        period_start=charge.period_start,
-        period_end=charge.period_end,
-        per_month=charge.per_month,
-        note=charge.note,
-    )
 
 
 # Looking at what was closed -----------------------------------------------------------------------------------------
@@ -186,9 +167,10 @@ def verify(month: Month) -> dict[int, Check]:
 
 def _check(closed: MonthClose) -> Check:
     figures, digest = LineSums(), Digest()
-    for entry in _lines_of(closed):
-        figures.add(entry)
-        digest.add(entry)
+    for some in batches(_lines_of(closed), AT_ONCE):
+        for entry in some:
+            figures.add(entry)
+        digest.add(some)
     said = {"totals": closed.totals, "lines": closed.lines, "unpriced": closed.unpriced}
     return Check(digest.text == closed.sha256, figures.facts == said)
 

@@ -22,9 +22,11 @@ from numbersadmin.rows import insert, new
 
 SMALL = 5000  # numbers ever owned that are counted on each look
 AT_MOST = 20_000  # and until the worker has counted them for the first time
-UNRELATED = "user view sandbox policy budget order orders sync".split()  # events that no figure rests on
+# Events that no figure rests on: what they lead to is recorded once more, as one of a number or a cost.
+UNRELATED = (
+    "attestation audit budget bulk invoice item order orders policy rate sandbox sync user view".split()
+)
 LATE = 1000  # so many events back one may still turn up: ids are given before the commit
-MEMORY = "256MB"  # for PostgreSQL while it puts numbers alike together, which without it sorts them all
 
 
 class NotCounted(Exception):
@@ -170,5 +172,4 @@ def _snapshot() -> Iterator[None]:
         if outermost and connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                cursor.execute(f"SET LOCAL work_mem = '{MEMORY}'; SET LOCAL enable_sort = off")
         yield

@@ -2,15 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from numbersadmin.costs.charges import Basis
+from numbersadmin.costs.charges import Basis, Charge, Stretch
 from numbersadmin.costs.ledger import Entry
 from numbersadmin.money import ZERO, Totals, from_micro, to_micro
 
-_written = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+_written = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False).encode
 
 
 class LineSums:
@@ -28,16 +28,22 @@ class LineSums:
     def add(self, entry: Entry) -> None:
         """Count one line."""
         charge = entry.charge
-        self.lines += 1
         self.corrections += entry.corrects is not None or charge.basis in (Basis.MANUAL, Basis.INVOICE)
-        if charge.amount is None:
-            self.unpriced += 1
-            self.open_prices += charge.number_id not in self.waived
+        self.count(charge, 1)
+        if charge.amount is None and charge.number_id in self.waived:
+            self.open_prices -= 1
+
+    def count(self, line: Charge | Stretch, times: int) -> None:
+        """Count the charges of so many numbers alike, none of them waived; the amount is that of all together."""
+        self.lines += times
+        if line.amount is None:
+            self.unpriced += times
+            self.open_prices += times
             return
-        self._totals[charge.currency] = self._totals.get(charge.currency, ZERO) + charge.amount
-        if charge.basis is Basis.INFERRED:
-            self.inferred += 1
-            self._inferred[charge.currency] = self._inferred.get(charge.currency, ZERO) + charge.amount
+        self._totals[line.currency] = self._totals.get(line.currency, ZERO) + line.amount
+        if line.basis is Basis.INFERRED:
+            self.inferred += times
+            self._inferred[line.currency] = self._inferred.get(line.currency, ZERO) + line.amount
 
     @property
     def totals(self) -> Totals:
@@ -71,9 +77,9 @@ class Digest:
     def __init__(self) -> None:
         self._sha = hashlib.sha256()
 
-    def add(self, entry: Entry) -> None:
-        """Take in one line: all that it says, but not where it is stored."""
-        self._sha.update(_written(_canonical(entry)).encode() + b"\n")
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Take in lines: all that they say, but not where they are stored."""
+        self._sha.update("".join(_written(_canonical(entry)) + "\n" for entry in entries).encode())
 
     @property
     def text(self) -> str:
@@ -81,9 +87,9 @@ class Digest:
         return self._sha.hexdigest()
 
 
-def _canonical(entry: Entry) -> list[Any]:
+def _canonical(entry: Entry) -> tuple[Any, ...]:
     charge, subject = entry.charge, entry.subject
-    return [
+    return (
         str(charge.month),
         charge.kind,
         subject.id,
@@ -104,4 +110,4 @@ def _canonical(entry: Entry) -> list[Any]:
         None if charge.per_month is None else to_micro(charge.per_month),
         charge.note,
         str(entry.corrects) if entry.corrects else "",
-    ]
+    )

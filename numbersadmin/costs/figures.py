@@ -1,22 +1,24 @@
 """Sums of months as they stand now: of what is computed and of what the ledger has, from the database in one pass."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet, Sum
 
 from numbersadmin.costs import report
-from numbersadmin.costs.bridge import RENTS, Change, Part, changes
+from numbersadmin.costs.bridge import RENTS, Part
 from numbersadmin.costs.charges import Basis, Kind, Stretch, stretches
 from numbersadmin.costs.classes import Classes
-from numbersadmin.costs.ledger import Entry, Records, carried, computed, statement
+from numbersadmin.costs.digest import LineSums
+from numbersadmin.costs.ledger import Records, carried, computed, entry_of, posted_lines, statement
 from numbersadmin.costs.models import LedgerLine
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.pairs import frozen_differences
-from numbersadmin.costs.possessions import held_among, held_between
+from numbersadmin.costs.possessions import held_among, held_with, named_at_once
 from numbersadmin.costs.report import ABOUT, BASIS, BRIDGE, TOTAL, UNPRICED, Adder, Figures
 from numbersadmin.money import ZERO
-from numbersadmin.numbers.models import OwnedNumber
+from numbersadmin.rows import by_hash_only
 
 
 def figures(
@@ -47,30 +49,36 @@ def _add_open(
     posted = first.previous if known.frozen(first.previous) else None
 
     classes = Classes(known, first, last, posted)
+    numbers: Iterable[Any]
     if alike:
-        for one in classes:
-            if one.by in groupings:
-                adder.group(one.by, one.value, one.found, one.times)
-            elif not one.by:
-                adder.whole(one.found, one.seen_in, one.times, one.posted if posted else None)
-    numbers = classes.others if alike else classes.all
+        with by_hash_only():
+            for one in classes.alike(groupings):
+                if one.by:
+                    adder.group(one.by, one.value, one.found, one.times)
+                else:
+                    adder.whole(one.found, one.seen_in, one.times, one.posted if posted else None)
+            ids = list(classes.others.values_list("id", flat=True))
+        numbers, held = named_at_once(ids), held_with(ids, known.listed)
+    else:
+        numbers = [classes.all.order_by().values("id")]
+        held = held_among(classes.all, known.listed)
     lines = _charged_in(posted, numbers) if posted else {}
-    for held in held_among(numbers, known.listed):
-        of_it = stretches(held.possession, first, last, known.calendar)
-        seen_in = known.calendar.index(held.possession.acquired_to)
-        adder.add(held.subject, of_it, seen_in, lines.get(held.subject.id, []) if posted else None)
+    for one_held in held:
+        of_it = stretches(one_held.possession, first, last, known.calendar)
+        seen_in = known.calendar.index(one_held.possession.acquired_to)
+        adder.add(one_held.subject, of_it, seen_in, lines.get(one_held.subject.id, []) if posted else None)
     adder.into(found)
 
 
-def _charged_in(month: Month, numbers: QuerySet[OwnedNumber]) -> dict[int | None, list[Stretch]]:
-    """What the ledger charges for these numbers in a month, corrections apart."""
+def _charged_in(month: Month, numbers: Iterable[Any]) -> dict[int | None, list[Stretch]]:
+    """What the ledger charges for these numbers in a month, corrections apart; their ids, some at a time."""
     found: dict[int | None, list[Stretch]] = defaultdict(list)
-    rows = LedgerLine.objects.filter(month=str(month), owned_number__in=numbers.order_by().values("id"))
+    rows = LedgerLine.objects.filter(month=str(month)).exclude(kind=Kind.ADJUSTMENT)
     columns = ("owned_number_id", "kind", "amount", "currency", "basis", "per_month")
-    for number, kind, amount, currency, basis, full in rows.exclude(kind=Kind.ADJUSTMENT).values_list(
-        *columns
-    ):
-        found[number].append(Stretch(Kind(kind), 0, 0, amount, currency, Basis(basis), full))
+    for some in numbers:
+        of_these = rows.filter(owned_number__in=some).values_list(*columns)
+        for number, kind, amount, currency, basis, full in of_these:
+            found[number].append(Stretch(Kind(kind), 0, 0, amount, currency, Basis(basis), full))
     return found
 
 
@@ -119,15 +127,23 @@ def _sums(rows: QuerySet[LedgerLine], *split: str) -> Iterator[tuple]:
         yield Month.parse(row["month"]).index, row["currency"], *(row[name] for name in split), one
 
 
-def differences(known: Records, month: Month) -> Iterator[Change]:
-    """Why a month costs another amount than the one before, number by number; `month` may be one ahead."""
-    start = known.calendar.start(month)
-    seen = set(OwnedNumber.objects.filter(acquired_to__lt=start).values_list("id", flat=True))
-    return changes(lines_of(known, month.previous), lines_of(known, month), seen)
-
-
-def lines_of(known: Records, month: Month) -> Iterator[Entry]:
-    """The statement of a month, or what the next one will cost if nothing changes."""
-    if month <= known.current:
-        return statement(known, month)
-    return computed(held_between(month, month, known.calendar, known.listed), month, known.calendar)
+def line_sums(known: Records, month: Month, waived: frozenset[int], *, alike: bool) -> LineSums:
+    """What the lines of a month on record add up to; `waived` numbers may go without a price, `alike` is as above."""
+    found = LineSums(waived)
+    if known.frozen(month) or not alike:
+        for entry in statement(known, month):
+            found.add(entry)
+        return found
+    classes = Classes(known, month, month, None)
+    with by_hash_only():
+        for group in classes.alike(()):
+            for one in group.found:
+                found.count(one, group.times)
+        others = list(classes.others.values_list("id", flat=True))
+    for entry in computed(held_with(others, known.listed), month, known.calendar):
+        found.count(entry.charge, 1)
+    for entry in map(entry_of, posted_lines(known, month).iterator(chunk_size=2000)):
+        found.add(entry)
+    for entry in computed(held_with(waived, known.listed), month, known.calendar):
+        found.open_prices -= entry.charge.amount is None
+    return found

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from numbersadmin.audit.models import AuditEvent, KindOf
 from numbersadmin.costs.charges import charges
 from numbersadmin.costs.ledger import Records
 from numbersadmin.costs.months import Month
@@ -21,6 +22,7 @@ from numbersadmin.orders.models import LIVE, Kind, OrderItem, State
 from numbersadmin.orders.selectors import current_quote
 
 STALE = timedelta(hours=24)
+COMMITTING = timedelta(minutes=1)  # what is done is on record by then
 
 
 @dataclass(slots=True)
@@ -47,6 +49,7 @@ class Forecast:
     """The month ahead. `committed` is currency -> cost of what is ours now; `listed` the last complete list.
 
     `unknown` are currencies in which no price of what is ours is known.
+    `since`: so many numbers were bought or cancelled since that was counted, or just before, and may not be in it.
     """
 
     month: Month
@@ -57,6 +60,7 @@ class Forecast:
     by_day: date
     listed: datetime | None
     stale: bool
+    since: int
 
     @property
     def with_approved(self) -> Totals:
@@ -87,8 +91,8 @@ def _change(orders: dict[Kind, Orders]) -> Totals:
     return orders[Kind.PURCHASE].amounts - orders[Kind.CANCEL].amounts
 
 
-def forecast(known: Records, found: Figures, now: datetime) -> Forecast:
-    """The month after the current one; `found` has what it costs if nothing changes."""
+def forecast(known: Records, found: Figures, counted: datetime, now: datetime) -> Forecast:
+    """The month after the current one; `found` has what it costs if nothing changes (counting.py)."""
     month = known.current.next
     ours = found.amounts(month), found.unknown(month)
     approved, pending = ({kind: Orders() for kind in Kind} for _ in range(2))
@@ -105,7 +109,14 @@ def forecast(known: Records, found: Figures, now: datetime) -> Forecast:
         lines = charges(held.possession, month, month, known.calendar)
         of[Kind.CANCEL].add((line.currency, line.amount) for line in lines)
     stale = known.listed is None or now - known.listed > STALE
-    return Forecast(month, *ours, approved, pending, known.current.last_day, known.listed, stale)
+    by_day, since = known.current.last_day, _carried_out(counted) if counted < now else 0
+    return Forecast(month, *ours, approved, pending, by_day, known.listed, stale, since)
+
+
+def _carried_out(counted: datetime) -> int:
+    """How many numbers were bought or cancelled since: no longer under way, and perhaps not counted yet."""
+    items = AuditEvent.objects.alias(kind=KindOf("verb")).filter(kind="item", at__gte=counted - COMMITTING)
+    return items.filter(verb__in=("item.bought", "item.cancelled")).count()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from django.db import models
 from django.db.models import F
 
-from numbersadmin.costs.charges import Basis, Charge, Kind, charges
+from numbersadmin.costs.charges import ORDER, Basis, Charge, Kind, charges
 from numbersadmin.costs.models import Action, LedgerLine, MonthClose, MonthTurn, Origin
 from numbersadmin.costs.months import Calendar, Month
 from numbersadmin.costs.possessions import Held, Subject, held_between
-
-_ORDER = {kind: at for at, kind in enumerate(Kind)}
 
 
 class State(StrEnum):
@@ -87,8 +86,7 @@ class Records:
         return next((month for month in reversed(self.months) if self.state(month) is not State.CLOSED), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of a month's statement. Only a correction has `corrects`, the month it is about; `id` once posted."""
 
     charge: Charge
@@ -134,7 +132,7 @@ def merged(computed: Iterator[Entry], posted: Iterator[Entry]) -> Iterator[Entry
 
 
 def _place(entry: Entry) -> tuple[bool, int, int]:
-    return entry.subject.id is None, entry.subject.id or 0, _ORDER[entry.charge.kind]
+    return entry.subject.id is None, entry.subject.id or 0, ORDER[entry.charge.kind]
 
 
 def carried(known: Records) -> models.QuerySet[LedgerLine]:
@@ -157,7 +155,7 @@ def posted_lines(known: Records, month: Month) -> models.QuerySet[LedgerLine]:
 
 def in_order(rows: models.QuerySet[LedgerLine]) -> models.QuerySet[LedgerLine]:
     """Rows of one month in the order of `statement`."""
-    kinds = models.Case(*(models.When(kind=kind, then=at) for kind, at in _ORDER.items()))
+    kinds = models.Case(*(models.When(kind=kind, then=at) for kind, at in ORDER.items()))
     return rows.order_by(F("owned_number").asc(nulls_last=True), kinds, "id")
 
 

@@ -10,12 +10,11 @@ from datetime import datetime
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from numbersadmin.costs import counting
-from numbersadmin.costs.classes import Classes
 from numbersadmin.costs.labels import single_labels
 from numbersadmin.costs.ledger import Entry, Records, carried, computed, entry_of, merged, posted_lines
 from numbersadmin.costs.lines import ROWS, UNPRICED, Line, LineFilter, line_of
 from numbersadmin.costs.months import Month
-from numbersadmin.costs.possessions import held_among
+from numbersadmin.costs.possessions import charged_between, held_among
 from numbersadmin.costs.report import TOTAL
 from numbersadmin.costs.selectors import NONE
 from numbersadmin.money import Totals
@@ -76,7 +75,7 @@ def _numbers(known: Records, month: Month, wanted: LineFilter) -> QuerySet[Owned
     numbers = OwnedNumber.objects.order_by("id")
     if known.frozen(month):
         return numbers.filter(Exists(posted))
-    held = Classes(known, month, month, None).held
+    held = charged_between(month, month, known.calendar)
     for by, column in COLUMNS.items():
         if value := wanted.chosen.get(by):
             held &= Q(**{column: value}) if value != NONE else Q(**{column: ""}) | Q(**{column: None})

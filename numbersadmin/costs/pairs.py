@@ -49,10 +49,10 @@ class Posted:
         return found
 
     @property
-    def sums(self) -> dict[str, Any]:
+    def amounts(self) -> dict[str, Any]:
         """What is added up over them."""
         fields = ("amount", "per_month")
-        return {f"{at}_{name}": Sum(f"{at}__{name}") for at in self._names for name in fields}
+        return {f"{at}_{name}": F(f"{at}__{name}") for at in self._names for name in fields}
 
     def lines(self, row: dict[str, Any]) -> list[Stretch]:
         """The lines of all numbers of a row together."""
@@ -82,6 +82,7 @@ def frozen_differences(known: Records, month: Month) -> Iterator[tuple[Differenc
         **before.keys, **after.keys, seen=Case(seen, default=Value(0)), moved=price
     )
     rows = keyed.values("seen", "moved", *before.keys, *after.keys)
-    for row in rows.annotate(alike=Count("id"), **before.sums, **after.sums):
+    sums = {name: Sum(amount) for name, amount in (before.amounts | after.amounts).items()}
+    for row in rows.annotate(alike=Count("id"), **sums):
         for one in explain(before.lines(row), after.lines(row), returned=bool(row["seen"])):
             yield one, row["alike"]

@@ -1,11 +1,10 @@
 """Reads owned numbers with all versions of their prices, as the possessions that charges are computed from."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Exists, Min, OuterRef, Q, QuerySet
@@ -27,8 +26,7 @@ NAMED_AT_ONCE = 5_000
 _CERTAIN = frozenset({AcquiredBasis.PURCHASED_HERE, AcquiredBasis.STATED})
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """What a charge is about, and what reports group it by; `id` is None where it is about no number of ours."""
 
     id: int | None
@@ -48,8 +46,7 @@ class Subject:
         return ", ".join(self.labels)
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """A possession, and the number as it stands now."""
 
     possession: Possession
@@ -75,13 +72,16 @@ def records_begin() -> datetime | None:
     return min((at for at in (first_run, first_number) if at), default=None)
 
 
-def held_between(first: Month, last: Month, calendar: Calendar, listed: datetime | None) -> Iterator[Held]:
-    """Possessions that may be charged for in these months, by id; in two queries."""
+def charged_between(first: Month, last: Month, calendar: Calendar) -> Q:
+    """Is it a possession that may be charged for in these months? No other one is."""
     start, end = calendar.start(first), calendar.end(last)
     begun = Q(acquired_to__lt=end) | Q(acquired_from__lt=end) | Q(acquired_at__lt=end)
-    return held_among(
-        OwnedNumber.objects.filter(begun, ~Q(status=Status.ENDED) | Q(ended_to__gte=start)), listed
-    )
+    return begun & (~Q(status=Status.ENDED) | Q(ended_to__gte=start))
+
+
+def held_between(first: Month, last: Month, calendar: Calendar, listed: datetime | None) -> Iterator[Held]:
+    """Possessions that may be charged for in these months, by id; in two queries."""
+    return held_among(OwnedNumber.objects.filter(charged_between(first, last, calendar)), listed)
 
 
 def held_of(number: str, country: str, listed: datetime | None) -> Iterator[Held]:
@@ -91,9 +91,15 @@ def held_of(number: str, country: str, listed: datetime | None) -> Iterator[Held
 
 def held_with(ids: Iterable[int], listed: datetime | None) -> Iterator[Held]:
     """The possessions with these ids, by id; two queries for each so many that a database takes as parameters."""
+    for some in named_at_once(ids):
+        yield from held_among(OwnedNumber.objects.filter(id__in=some), listed)
+
+
+def named_at_once(ids: Iterable[int]) -> Iterator[list[int]]:
+    """Ids in their order, so many at a time as a database takes as parameters."""
     ordered = sorted(ids)
     for at in range(0, len(ordered), NAMED_AT_ONCE):
-        yield from held_among(OwnedNumber.objects.filter(id__in=ordered[at : at + NAMED_AT_ONCE]), listed)
+        yield ordered[at : at + NAMED_AT_ONCE]
 
 
 def held_among(numbers: QuerySet[OwnedNumber], listed: datetime | None) -> Iterator[Held]:

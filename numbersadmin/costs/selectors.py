@@ -236,7 +236,7 @@ def month_page(
         bases=basis_words(found.bases(month, currency)),
         corrected=corrected(found, month),
         bridge=_bridge(found, month, currency, known),
-        forecast=forecast(known, found, now) if month == known.current else None,
+        forecast=forecast(known, found, counted or now, now) if month == known.current else None,
         trend=trend(found, known, month, currency, span, notes_between(month.plus(1 - span), month), wide),
     )
 
@@ -374,7 +374,7 @@ def forecast_page(known: Records, currency: str, now: datetime) -> ForecastPage:
     """The forecast in one currency; an unknown one is answered with the usual one."""
     ahead = known.current.next
     found, counted = counting.figures(known, known.current, ahead, by="country", shown=ahead, now=now)
-    ours = forecast(known, found, now)
+    ours = forecast(known, found, counted, now)
     currencies = currencies_of(found, ahead)
     currencies += [code for code in ours.with_pending if code not in currencies]
     currency = currency if currency in currencies else next(iter(currencies), "")

@@ -1,10 +1,10 @@
 """Comparing an invoice with our costs: rows are read by the chosen columns, and lines are made anew each time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import datetime
-from itertools import chain, islice
-from typing import Any, TypeVar
+from itertools import chain
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -18,24 +18,16 @@ from numbersadmin.invoices.matching import Billed, Key, Line, compare
 from numbersadmin.invoices.models import Ignored, Invoice, InvoiceLine, State, Status, Why
 from numbersadmin.money import Totals
 from numbersadmin.numbers.models import OwnedNumber
-from numbersadmin.rows import insert, new
+from numbersadmin.rows import batches, insert, new
 from numbersadmin.sync.services import close_billed, tell_billed
 
 BATCH = 2_000
 FEW = 10
 """So many numbers that were never ours are told of in any case; above it, not when they are most of the invoice."""
-Item = TypeVar("Item")
 
 
 class InvoiceError(Exception):
     """Nothing was changed; the message says why and what to do."""
-
-
-def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Lists of so many items each."""
-    every = iter(items)
-    while batch := list(islice(every, size)):
-        yield batch
 
 
 def claim(invoice: Invoice, **facts: Any) -> None:

@@ -9,11 +9,11 @@ from numbersadmin.accounts.models import User
 from numbersadmin.audit.services import record
 from numbersadmin.costs.selectors import Month, Records
 from numbersadmin.invoices import reading
-from numbersadmin.invoices.comparing import BATCH, InvoiceError, batches, claim, compare_again
+from numbersadmin.invoices.comparing import BATCH, InvoiceError, claim, compare_again
 from numbersadmin.invoices.mapping import Mapping, digest_of
 from numbersadmin.invoices.models import Ignored, Invoice, InvoiceRow, MappingPreset
 from numbersadmin.invoices.ours import posted_from
-from numbersadmin.rows import insert, new
+from numbersadmin.rows import batches, insert, new
 
 
 class AlreadyUploaded(InvoiceError):

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from typing import Any, TypeVar
 
 from numbersadmin.numbers.models import NumberVersion, OwnedNumber
 from numbersadmin.provider.schema import ProviderNumber
+from numbersadmin.rows import batches
 from numbersadmin.sync.diff import Records
 from numbersadmin.sync.models import DriftKind, SyncRun
 
@@ -58,9 +58,7 @@ class Scene:
 
 def in_batches(items: Iterable[Item], size: int | None = None) -> Iterator[list[Item]]:
     """Lists of at most 500, or so many."""
-    iterator = iter(items)
-    while batch := list(islice(iterator, size or BATCH)):
-        yield batch
+    return batches(items, size or BATCH)
 
 
 def starts_of_versions(owned: Iterable[OwnedNumber]) -> dict[int, datetime]:

@@ -14,8 +14,7 @@ from numbersadmin.numbers.models import OwnedNumber
 def digest_of(entries: Iterable[Entry]) -> str:
     """The digest of these lines."""
     digest = Digest()
-    for entry in entries:
-        digest.add(entry)
+    digest.add(entries)
     return digest.text
 
 

@@ -10,140 +10,27 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from numbersadmin.audit import words
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.audit.services import event, record
 from numbersadmin.costs import counting, figures, line_pages, selectors, services
 from numbersadmin.costs.classes import Classes
-from numbersadmin.costs.ledger import computed
-from numbersadmin.costs.models import Count, LedgerLine, MonthClose, Rollup
+from numbersadmin.costs.differing import differences
+from numbersadmin.costs.models import Count, MonthClose, Rollup
 from numbersadmin.costs.months import Month
-from numbersadmin.costs.possessions import Subject, held_between
-from numbersadmin.costs.posting import about
+from numbersadmin.costs.possessions import Subject
 from numbersadmin.costs.report import GROUPINGS, Sum
-from numbersadmin.money import Totals, from_micro
-from numbersadmin.numbers.models import NumberVersion, OwnedNumber
+from numbersadmin.money import Totals
 from tests.costs.conftest import at
+from tests.costs.histories import FIRST, LAST, NOW, an_account, freeze, lines_of
 
 pytestmark = pytest.mark.django_db
-NOW = at("2026-11-20 12:00")
-FIRST, LAST = Month.parse("2026-06"), Month.parse("2026-12")
-
-
-def somewhere(chance, start, end):
-    return start + (end - start) * chance.randrange(1000) / 1000
-
-
-def invent(chance, lives, cast):
-    """Numbers with lives of every kind, as rows: also such as no service would write; some live the same life."""
-    for life in range(lives):
-        facts, since, until = a_life(chance, cast)
-        versions = list(some_versions(chance, since, until))
-        for copy in range(chance.choice([1, 2, 4])):
-            key = f"49{life}{copy}"
-            owned = OwnedNumber.objects.create(number_key=key, number=key, **facts)
-            NumberVersion.objects.bulk_create(
-                NumberVersion(
-                    owned_number=owned, number_key=key, raw={}, **version, **some_prices(chance, life)
-                )
-                for version in versions
-            )
-
-
-def a_life(chance, cast):
-    """What is known of a number, since when, and until when it was ours."""
-    since = somewhere(chance, at("2026-05-20"), NOW)
-    until = chance.choice([None, None, somewhere(chance, since, NOW)])
-    acquired = chance.choice([None, since, since - timedelta(days=chance.randrange(9))])
-    status = "ended" if until else chance.choice(["owned", "owned", "missing"])
-    facts = {
-        "country": chance.choice(["DE", "GB"]),
-        "type": chance.choice(["MOBILE", ""]),
-        "capabilities": chance.choice(["SMS", "SMS,VOICE"]),
-        "labels": chance.choice([[], ["b", "a"], ["a"]]),
-        "owner": chance.choice([None, cast.manager]),
-        "cost_centre": chance.choice(["", "CC-1"]),
-        "status": status,
-        "acquired_to": since,
-        "acquired_at": acquired,
-        "acquired_from": chance.choice([None, since - timedelta(days=chance.randrange(40)), acquired]),
-        "acquired_basis": chance.choice(["purchased_here", "bounded", "inferred", "stated", "unknown"]),
-        "missing_since": NOW - timedelta(days=30) if status == "missing" else None,
-        "ended_from": chance.choice([None, until and since]),
-        "ended_to": until,
-    }
-    return facts, since, until
-
-
-def some_versions(chance, since, until):
-    """One version after the other, to the end of the life; the last ones may be of no duration."""
-    moments = sorted(
-        {since, *(somewhere(chance, since, until or NOW) for _ in range(chance.choice([0, 0, 1, 2])))}
-    )
-    for moment, end in zip(moments, [*moments[1:], until], strict=True):
-        yield {
-            "valid_from": moment,
-            "valid_to": end,
-            "not_before": chance.choice([None, moment - timedelta(days=2)]) if moment > since else None,
-            "source": chance.choice(["purchase", "sync"]),
-        }
-
-
-def some_prices(chance, life):
-    """Prices, of which those of one life differ in their amounts only, or in more."""
-    alike = Random(life) if chance.random() < 0.8 else chance
-    amounts = [alike.choice([None, 0, 5, 8, 8]) for _ in range(3)]
-    amounts = [one and from_micro(one * 10**6 + chance.randrange(10**6)) for one in amounts]
-    prices = dict(zip(("price_per_month", "setup_price", "initial_month_price"), amounts, strict=True))
-    return prices | {"currency": alike.choice(["EUR", "EUR", "USD", ""])}
-
-
-def freeze(known, month, cast, chance):
-    """Close a month as something that nearly is what is computed: since then more has become known."""
-    rows = []
-    for entry in computed(held_between(month, month, known.calendar, known.listed), month, known.calendar):
-        charge = entry.charge
-        if chance.random() < 0.2:
-            continue
-        amount = chance.choice([charge.amount, charge.amount, charge.amount and charge.amount + 1])
-        facts = about(entry.subject)
-        facts |= {name: getattr(charge, name) for name in ("kind", "currency", "basis", "per_month")}
-        facts |= {"period_start": charge.period_start, "period_end": charge.period_end}
-        rows.append(
-            LedgerLine(
-                month=str(month),
-                revision=1,
-                origin="close",
-                amount=amount,
-                posted_at=NOW,
-                posted_by=cast.finance,
-                **facts,
-            )
-        )
-    LedgerLine.objects.bulk_create(rows)
-    MonthClose.objects.create(
-        month=str(month), revision=1, action="close", at=NOW, by=cast.finance, sha256="0" * 64
-    )
 
 
 @pytest.fixture
 def account(story, cast, request):
     """An account with a history of its own for each number."""
-    chance = Random(request.param)
-    story.listed("2026-05-20", chance.choice(["2026-10-30", "2026-11-20 11:45"]))
-    invent(chance, 30, cast)
-    for later in range(request.param % 4):
-        freeze(selectors.records(NOW), Month.parse("2026-05").plus(later), cast, chance)
-    for _ in range(request.param % 3):
-        services.post_correction(
-            known=selectors.records(NOW),
-            subject=chance.choice([Subject(None), Subject(OwnedNumber.objects.first().pk)]),
-            amount=from_micro(chance.randrange(1, 9_000_000)),
-            currency="EUR",
-            reason="Credit note",
-            actor=cast.finance,
-            now=NOW,
-        )
-    return selectors.records(NOW)
+    return an_account(story, cast, request.param)
 
 
 accounts = pytest.mark.parametrize("account", range(6), indirect=True)
@@ -159,10 +46,26 @@ def test_numbers_alike_together_come_to_the_same_as_one_by_one(account):
         assert sorted(together) == sorted(one_by_one)
         assert len(sorted(together)) > 100
         start = max(first, figures.first_open(account))
-        classes = [one for one in Classes(account, start, LAST, None) if not one.by]
+        classes = list(Classes(account, start, LAST, None).alike(()))
         assert sum(one.times for one in classes) > len(classes) > 3, (
             "some are alike, or nothing is shown here"
         )
+
+
+@accounts
+@pytest.mark.parametrize("waived", [False, True])
+def test_a_close_is_asked_for_the_sums_of_its_lines(account, waived):
+    """Together as line by line, in months that are open."""
+    opened = [month for month in account.months if not account.frozen(month)]
+    for month in opened:
+        unknown = [one.subject.id for one in lines_of(account, month) if one.charge.amount is None]
+        through = frozenset(unknown[::2]) if waived else frozenset()
+        by_line, together = (
+            figures.line_sums(account, month, through, alike=alike) for alike in (False, True)
+        )
+        assert vars(together) == vars(by_line)
+        assert together.open_prices == sum(number not in through for number in unknown)
+        assert together.lines
 
 
 @accounts
@@ -170,10 +73,10 @@ def test_counted_months_are_what_their_statements_add_up_to(account):
     """The bridge as well: number by number it leads to the same."""
     found = figures.figures(account, FIRST.previous, LAST, ["owner"], shown=None, alike=True)
     for month in (FIRST.plus(later) for later in range(7)):
-        lines = [entry.charge for entry in figures.lines_of(account, month)]
+        lines = [entry.charge for entry in lines_of(account, month)]
         assert some(found.amounts(month)) == some(Totals.of((line.currency, line.amount) for line in lines))
         reasons = defaultdict(Sum)
-        for one in figures.differences(account, month):
+        for one in differences(account, month):
             reasons[one.currency, one.part] += Sum(one.part != "corrections", 0, one.amount)
         assert some(found.of(month, "bridge")) == some(reasons)
 
@@ -222,6 +125,13 @@ def test_a_large_account_is_counted_once_and_anew_after_a_change(large, two_mont
     record(actor=None, verb="number.assigned", subject=two_months["GB"], at=later)
     assert len(count(later)) == 4
     assert set(Count.objects.values_list("at", flat=True)) == {later}
+
+
+def test_every_kind_of_event_is_one_that_figures_rest_on_or_is_not():
+    """A new one is to be thought about."""
+    used = {verb.partition(".")[0] for verb in words.VERBS} | {*words.KINDS}
+    assert used == {*counting.UNRELATED, "number", "cost"}
+    assert not {"number", "cost"} & {*counting.UNRELATED}
 
 
 def test_an_event_that_turns_up_late_is_not_missed(large, two_months):

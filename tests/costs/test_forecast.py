@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numbersadmin.accounts.models import User
-from numbersadmin.costs import selectors
+from numbersadmin.audit.services import record
+from numbersadmin.costs import counting, selectors
 from numbersadmin.costs.charges import stretches
+from numbersadmin.costs.models import Count
 from numbersadmin.costs.months import Month
 from numbersadmin.costs.report import Adder, Figures
 from numbersadmin.orders.models import Kind, Order, OrderItem, State
@@ -138,6 +140,22 @@ def test_orders_under_way_and_what_cancelling_saves(two_months, cast, signed_in)
     text = signed_in("viewer").get("/costs/2026-11/forecast/?cur=EUR").text.replace("\u00a0", " ")
     assert "Cancelling by 30 November saves 14.00 EUR in December" in text
     assert "With 2 waiting, " in signed_in("viewer").get("/costs/2026-11/?cur=EUR").text
+
+
+def test_what_was_carried_out_since_it_was_counted_is_told(two_months, cast, signed_in, monkeypatch):
+    """Such an item is no longer under way, and its number is not counted yet."""
+    monkeypatch.setattr(counting, "SMALL", 2)
+    earlier = NOW - timedelta(minutes=10)
+    counting.count(selectors.records(earlier), earlier)
+    item = ordered(cast.manager, Kind.PURCHASE, State.APPROVED)
+    client, told = signed_in("viewer"), "1 order was carried out"
+    assert told not in client.get("/costs/2026-11/forecast/").text
+    OrderItem.objects.filter(pk=item.pk).update(state=State.DONE)
+    record(actor=None, verb="item.bought", subject=item, at=NOW)
+    assert told in client.get("/costs/2026-11/forecast/").text
+    assert "Without 1 done since" in client.get("/costs/2026-11/").text
+    Count.objects.update(at=NOW + timedelta(minutes=2))
+    assert forecast(NOW + timedelta(minutes=5)).forecast.since == 0
 
 
 def test_a_purchase_without_a_price_is_said_and_in_no_figure(two_months, cast, signed_in):
