@@ -288,7 +288,7 @@ def record(
     looked = result.http_status is not None and result.error_kind in LOOK_FIRST
     if looked:
         try:
-            without = [*attempt.known_keys, *taken_keys(item)] if is_purchase(item) else []
+            without = attempt.known_keys if is_purchase(item) else ()
             listed = find_owned(provider, Offer(item.country, item.number), without=without, wait=READ_WAIT)
         except ProviderError:
             listed = None
@@ -297,6 +297,11 @@ def record(
         try:
             item.refresh_from_db()
             attempt.refresh_from_db()
+            if listed and is_purchase(
+                item
+            ):  # now, and not when it was asked: another order may have bought it since
+                taken = taken_keys(item)
+                listed = [facts for facts in listed if facts.number_key not in taken]
             if item.state not in (State.DONE, State.FAILED) or result.outcome == Wire.DONE or listed:
                 write(item, attempt, result, listed, looked, clock())
             return

@@ -164,6 +164,11 @@ class OrderItem(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["owned_number"],
+                condition=Q(kind=Kind.PURCHASE, state=State.DONE),
+                name="order_item_one_bought_it",
+            ),
+            models.UniqueConstraint(
+                fields=["owned_number"],
                 condition=Q(kind=Kind.CANCEL, state__in=LIVE),
                 name="order_item_one_live_cancel",
             ),

@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from numbersadmin.accounts.models import User
 from numbersadmin.numbers.models import AcquiredBasis, EndBasis, OwnedNumber
 from numbersadmin.numbers.services import Opening, assign, end_number, open_numbers
+from numbersadmin.orders.errors import Moved
 from numbersadmin.orders.machine import amend, move
 from numbersadmin.orders.models import Kind, OrderItem, Outcome, ProviderAttempt, State
 from numbersadmin.orders.pausing import pause_after_unknown
@@ -205,10 +206,11 @@ def bought(
     """The number is ours. `note` says how we know when it was not the plain answer: settled, adopted, by_hand.
 
     A possession already open under the same key, as a sync may have seen it first, is taken and not doubled.
+    Raises Moved also when another order has bought it: a look may be older than what was done since.
     """
     try:
         return _bought(item, attempt, facts, now, note, digest, actor, answer)
-    except IntegrityError:  # a sync opened the same key between our look and our insert
+    except IntegrityError:  # a sync or another order took the same key between our look and our writing
         return _bought(item, attempt, facts, now, note, digest, actor, answer)
 
 
@@ -226,6 +228,8 @@ def _bought(
         owned = OwnedNumber.objects.open().filter(number_key=facts.number_key).first()
         if owned is None:
             owned = _open(item, attempt, facts, now, note, digest)
+        elif facts.number_key in taken_keys(item):
+            raise Moved("Another order has bought this number.")
         elif owned.owner_id is None and not owned.cost_centre:  # nobody has said whose it is: the order does
             order = item.order
             assign(actor=None, numbers=[owned], owner=order.owner, cost_centre=order.cost_centre, now=now)

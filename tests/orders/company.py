@@ -288,6 +288,7 @@ class Company(Held):
             for sleeper in self.sleepers:
                 sleeper.kill()
             transaction.savepoint_rollback(self.nothing_yet)  # the next company begins with empty tables
+            transaction.savepoint_commit(self.nothing_yet)  # or SQLite asks thousands of them at each page
 
     def settle(self) -> None:
         """Let the sweep work until time has nothing more to settle, and sync."""

@@ -1,14 +1,18 @@
 """Unknown outcomes: looked for until something is proved, and adopted when they show up late."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from numbersadmin.audit.models import AuditEvent
 from numbersadmin.numbers.models import OwnedNumber, Status
-from numbersadmin.orders import execution, services
+from numbersadmin.orders import execution, recording, services
 from numbersadmin.orders.adopting import adopt_cancelled
+from numbersadmin.orders.errors import Moved
+from numbersadmin.orders.lookups import find_owned
 from numbersadmin.orders.models import OrderItem, ProviderAttempt
 from numbersadmin.orders.settling import proves_not_done, settle_item
 from tests.orders.desk import KEY, NUMBER, OFFER, Clock, Desk, again
@@ -176,6 +180,55 @@ def test_a_refusal_after_the_lease_settles_it(desk: Desk, sandbox: Any):
     result = execution.send(item, attempt, desk.provider)
     execution.record(item, attempt, result, desk.provider, desk.clock)
     assert (again(item).state, again(item).failure) == ("failed", "credentials")
+
+
+class Meanwhile:
+    """A provider of which the purchased list is read late: something happens before it answers."""
+
+    def __init__(self, provider: Any, act: Callable[[], None]) -> None:
+        self._provider, self._acts = provider, [act]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._provider, name)
+
+    def list_owned(self, **asked: Any) -> Any:
+        while self._acts:
+            self._acts.pop()()
+        return self._provider.list_owned(**asked)
+
+
+def test_a_look_gives_nobody_what_another_order_bought_meanwhile(desk: Desk, sandbox: Any, bought_here: Any):
+    """A refused worker sleeps before its look; by then its order has failed, and another one has bought it."""
+    item = desk.approved()
+    attempt = execution.claim(item, now=desk.clock(), number_key=KEY)
+    sandbox.fault("purchase", "status", status=400)
+    result = execution.send(item, attempt, desk.provider)
+
+    def meanwhile() -> None:
+        for seconds in (31, 60):
+            desk.clock.on(seconds)
+            desk.sweep()
+        assert again(item).failure == "not_bought"
+        assert desk.carry_out(desk.approved()).state == "done"
+
+    execution.record(item, attempt, result, Meanwhile(desk.provider, meanwhile), desk.clock)
+    assert (again(item).state, again(item).failure) == ("failed", "not_bought")
+    assert len(bought_here()) == OwnedNumber.objects.count() == 1
+
+
+def test_what_one_order_bought_is_never_given_to_a_second(unknown: OrderItem, desk: Desk, sandbox: Any):
+    """Neither by a look from before, nor by the database."""
+    desk.clock.on(60)
+    desk.sweep(at_once=True)
+    first = desk.carry_out(desk.approved())
+    attempt = ProviderAttempt.objects.get(item=unknown)
+    [facts] = find_owned(desk.provider, OFFER, wait=1)
+    with pytest.raises(Moved, match="Another order"):
+        recording.bought(again(unknown), attempt, facts, now=desk.clock(), note="settled")
+    same = OrderItem.objects.filter(pk=unknown.pk)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        same.update(state="done", owned_number=first.owned_number)
+    assert again(unknown).state == "failed"
 
 
 # Cancelling ------------------------------------------------------------------------------------------------------

@@ -274,6 +274,7 @@ class TwoSides(RuleBasedStateMachine):
                 self.settle()
         finally:
             transaction.savepoint_rollback(self.nothing_yet)
+            transaction.savepoint_commit(self.nothing_yet)  # or SQLite asks thousands of them at each page
 
     def settle(self) -> None:
         """Rows are mended, orders settled; then a few quiet runs are enough."""
