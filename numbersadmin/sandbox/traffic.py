@@ -72,9 +72,13 @@ class Traffic:
             call.ended = True
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Calls by endpoint, and the most that were under way at once."""
+        """Calls by endpoint, those under way now, and the most that were at once."""
         with self._lock:
-            return {"calls": dict(self.calls), "max_in_flight": dict(self.most)}
+            return {
+                "calls": dict(self.calls),
+                "in_flight": dict(self._under_way),
+                "max_in_flight": dict(self.most),
+            }
 
     def requests(self) -> list[dict[str, Any]]:
         """The last requests, oldest first."""

@@ -55,7 +55,7 @@ def test_two_people_close_a_month_once(october):
 @only_postgres
 def test_without_the_turn_both_begin_to_close(october, monkeypatch):
     meeting = threading.Barrier(2)
-    monkeypatch.setattr(closing, "take_turn", lambda month: meeting.wait(5))
+    monkeypatch.setattr(closing, "take_turn", lambda month: meeting.wait(60))
     results = at_once(lambda: close(october), lambda: close(october))
     assert any(isinstance(one, IntegrityError) for one in results), results
 
@@ -70,7 +70,7 @@ def close_while_posting(october: dict[str, Any], monkeypatch: pytest.MonkeyPatch
         posted.wait(0.5)  # who has the turn need not wait for it
 
     def post() -> Any:
-        assert read.wait(5)
+        assert read.wait(60)
         try:
             return services.post_correction(
                 known=known,
@@ -138,7 +138,7 @@ def close_while_adding(october: dict[str, Any], monkeypatch: pytest.MonkeyPatch,
         meet(MOMENTS[2])
 
     def add() -> None:
-        assert reached.wait(5)
+        assert reached.wait(60)
         try:
             Story().found(ADDED, "2026-11-03", "15", after="2026-10-28", initial=str(FIRST_MONTH))
         finally:

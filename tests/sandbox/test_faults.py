@@ -180,10 +180,15 @@ def test_calls_under_way_are_counted(sandbox, account, caller):
     threads = [threading.Thread(target=caller().call, args=("GET",)) for _ in range(3)]
     for thread in threads:
         thread.start()
+    while sandbox.api("state")["in_flight"]["list_owned"] < 3:
+        assert any(thread.is_alive() for thread in threads)
     for thread in threads:
         thread.join()
-    state = sandbox.api("state")
-    assert state["max_in_flight"]["list_owned"] == 3
+    while any(
+        sandbox.api("state")["in_flight"].values()
+    ):  # the answer is out a moment before the call is over
+        pass
+    assert sandbox.api("state")["max_in_flight"]["list_owned"] == 3
     for _ in range(20):
         caller().one("O1")
     assert sandbox.api("state")["max_in_flight"]["get"] == 1
