@@ -12,6 +12,7 @@ from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 from numbersadmin.costs.charges import Possession, Price
 from numbersadmin.costs.months import Calendar, Month
 from numbersadmin.numbers.models import AcquiredBasis, NumberVersion, OwnedNumber, Status
+from numbersadmin.rows import batches
 from numbersadmin.sync.models import RunStatus, SyncRun
 
 PRICE = (
@@ -97,9 +98,7 @@ def held_with(ids: Iterable[int], listed: datetime | None) -> Iterator[Held]:
 
 def named_at_once(ids: Iterable[int]) -> Iterator[list[int]]:
     """Ids in their order, so many at a time as a database takes as parameters."""
-    ordered = sorted(ids)
-    for at in range(0, len(ordered), NAMED_AT_ONCE):
-        yield ordered[at : at + NAMED_AT_ONCE]
+    return batches(sorted(ids), NAMED_AT_ONCE)
 
 
 def held_among(numbers: QuerySet[OwnedNumber], listed: datetime | None) -> Iterator[Held]:
